@@ -1,0 +1,3 @@
+//! The `factum` command.
+
+fn main() {}

@@ -1,0 +1,46 @@
+//! What an operator does to a store: prove it whole, copy it, look at its health.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+
+use crate::store::{Position, StoreError};
+
+/// Operating a store; apart from `Store`, so that handlers never see it.
+#[async_trait]
+pub trait Maintenance: Send + Sync + 'static {
+    /// Proves the whole log: dense positions and versions, checksums, checkpoints within the log.
+    async fn check(&self) -> Result<CheckReport, StoreError>;
+
+    /// Copies the store, while it is in use, to a file that must not exist.
+    async fn backup(&self, to: &Path) -> Result<(), StoreError>;
+
+    /// What is unusual about the store's set-up.
+    async fn doctor(&self) -> Result<Vec<Finding>, StoreError>;
+}
+
+/// What `check` looked at and found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CheckReport {
+    /// Events read and verified.
+    pub events: u64,
+    /// Streams whose versions were proven dense.
+    pub streams: u64,
+    /// Records looked at.
+    pub records: u64,
+    /// The last position.
+    pub head: Position,
+    /// What is wrong; empty means the log is whole.
+    pub findings: Vec<Finding>,
+}
+
+/// Something that is wrong, or unusual.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Whether data is damaged or lost, as against merely unusual.
+    pub is_error: bool,
+    /// What, where.
+    pub what: String,
+    /// What to do about it.
+    pub hint: String,
+}

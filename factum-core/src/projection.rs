@@ -1,0 +1,176 @@
+//! Projections: consumers whose effects are all tables in the store, so that they can be rebuilt.
+//!
+//! SQL names a table as `{order_summary}`; the name is resolved to the physical table of this projection's version,
+//! so that a rebuild fills new tables beside the live ones.
+
+use std::future::Future;
+
+use crate::context::Context;
+use crate::event::EventSet;
+use crate::failure::Failure;
+use crate::name::{ConsumerName, TableName};
+use crate::sql::{Lock, Rows, Value};
+use crate::store::StoreError;
+
+/// One table of a projection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Its logical name.
+    pub name: TableName,
+    /// The columns, as they stand between the parentheses of `create table`.
+    pub columns: &'static str,
+    /// Columns lists to index, such as `customer_id, placed_at`.
+    pub indexes: &'static [&'static str],
+}
+
+impl Table {
+    /// A table without extra indexes.
+    #[must_use]
+    pub const fn new(name: &'static str, columns: &'static str) -> Self {
+        Self { name: TableName::constant(name), columns, indexes: &[] }
+    }
+
+    /// The same with indexes.
+    #[must_use]
+    pub const fn indexes(mut self, indexes: &'static [&'static str]) -> Self {
+        self.indexes = indexes;
+        self
+    }
+}
+
+/// A consumer whose effects are all in its own tables.
+pub trait Projection: Send + Sync + 'static {
+    /// Its name; checkpoints and tables are kept under it.
+    const NAME: ConsumerName;
+    /// Raised when `tables` or `apply` change meaning: the tables are then filled anew.
+    const VERSION: u32;
+    /// The events that it follows.
+    type Input: EventSet + Sync;
+
+    /// The tables that it fills.
+    fn tables() -> Vec<Table>;
+
+    /// Writes what an event changes. Only SQL on its own tables: no clock, no calls, so that a rebuild gives the same.
+    fn apply(
+        &self,
+        event: Self::Input,
+        tables: &mut Tables<'_, '_>,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// Writes to a projection's tables.
+pub struct Tables<'c, 'w> {
+    cx: &'c mut Context<'w>,
+    names: &'c PhysicalNames,
+    fault: Option<TableError>,
+}
+
+/// SQL that names a table which is not the projection's own.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{{{table}}} is not a table of projection {projection}; it has: {known}")]
+pub struct TableError {
+    /// What the SQL named.
+    pub table: String,
+    /// The projection.
+    pub projection: String,
+    /// The tables that it has.
+    pub known: String,
+}
+
+/// Logical to physical table names of one version of a projection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhysicalNames {
+    projection: String,
+    names: Vec<(TableName, String)>,
+}
+
+impl PhysicalNames {
+    /// The names of a projection's tables under a suffix such as `v1`, or `v1_r2` of its second rebuild.
+    #[must_use]
+    pub fn new(projection: &ConsumerName, tables: &[Table], suffix: &str) -> Self {
+        let names = tables.iter().map(|table| (table.name.clone(), format!("{}__{suffix}", table.name)));
+        Self { projection: projection.to_string(), names: names.collect() }
+    }
+
+    /// The physical name of a table.
+    #[must_use]
+    pub fn physical(&self, table: &str) -> Option<&str> {
+        self.names.iter().find(|(name, _)| name == table).map(|(_, physical)| physical.as_str())
+    }
+
+    /// Replaces `{table}` by its physical name throughout a statement.
+    ///
+    /// # Errors
+    /// When a name in braces is not one of the projection's tables.
+    pub fn resolve(&self, sql: &str) -> Result<String, TableError> {
+        let mut out = String::with_capacity(sql.len() + 16);
+        let mut rest = sql;
+        while let Some((before, after)) = rest.split_once('{') {
+            let Some((table, behind)) = after.split_once('}') else { break };
+            let physical = self.physical(table).ok_or_else(|| TableError {
+                table: table.chars().take(80).collect(),
+                projection: self.projection.clone(),
+                known: self.names.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "),
+            })?;
+            out.push_str(before);
+            out.push_str(physical);
+            rest = behind;
+        }
+        out.push_str(rest);
+        Ok(out)
+    }
+}
+
+impl<'c, 'w> Tables<'c, 'w> {
+    /// For runtimes: tables of one attempt.
+    pub fn new(cx: &'c mut Context<'w>, names: &'c PhysicalNames) -> Self {
+        Self { cx, names, fault: None }
+    }
+
+    /// The event's metadata.
+    #[must_use]
+    pub fn cx(&self) -> &Context<'w> {
+        self.cx
+    }
+
+    /// Collects a statement on the projection's tables, named in braces.
+    pub fn execute(&mut self, sql: &'static str, params: Vec<Value>) {
+        match self.names.resolve(sql) {
+            Ok(sql) => self.cx.execute(sql, params),
+            Err(error) => self.fault = self.fault.take().or(Some(error)),
+        }
+    }
+
+    /// Reads the projection's tables, named in braces.
+    ///
+    /// # Errors
+    /// When the statement is wrong or the store fails.
+    pub async fn query(&mut self, sql: &'static str, params: &[Value]) -> Result<Rows, Failure> {
+        let sql = self.names.resolve(sql)?;
+        let rows: Result<Rows, StoreError> = self.cx.work().query(&sql, params, Lock::None).await;
+        Ok(rows?)
+    }
+
+    /// For runtimes: the first statement that named a foreign table.
+    pub fn take_fault(&mut self) -> Option<TableError> {
+        self.fault.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_own_tables_are_named() {
+        const NAME: ConsumerName = ConsumerName::constant("order_summary");
+        let names = PhysicalNames::new(&NAME, &[Table::new("order_summary", "id text primary key")], "v1");
+        let sql = names.resolve("select * from {order_summary} o join {order_summary} p").unwrap();
+        assert_eq!(sql, "select * from order_summary__v1 o join order_summary__v1 p");
+        let error = names.resolve("delete from {customers}").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "{customers} is not a table of projection order_summary; it has: order_summary"
+        );
+    }
+}
