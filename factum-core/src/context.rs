@@ -4,10 +4,12 @@
 //! was handled, or not at all.
 
 use std::any::Any;
+use std::time::Duration;
 
 use crate::envelope::{EncodeError, Envelope, EventId};
 use crate::event::EventSet;
 use crate::name::{ConsumerName, NameError, StreamId, Topic};
+use crate::record::{Guard, Record, RecordKind, RecordQuery};
 use crate::sql::{Lock, Rows, Sql, Value};
 use crate::store::{Expected, Position, StoreError, Version};
 use crate::time::Timestamp;
@@ -205,6 +207,27 @@ impl<'a> Context<'a> {
     /// When the statement is wrong or the store fails.
     pub async fn query_for_update(&mut self, sql: &str, params: &[Value]) -> Result<Rows, StoreError> {
         self.work.query(sql, params, Lock::ForUpdate).await
+    }
+
+    /// Whether this is the first time that `key` is met within `window`; remembers it with the unit's effects.
+    ///
+    /// For duplicates that carry another event id, such as a second approval of the same payment: one indexed lookup.
+    /// Keys are kept apart by consumer. Two units that meet the same key at the same time conflict, and one runs again.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn first_time(&mut self, key: &str, window: Duration) -> Result<bool, StoreError> {
+        let id = format!("{}/{key}", self.consumer);
+        let known = self.work.find(RecordKind::MARK, &RecordQuery::id(id.clone())).await?.pop();
+        let guard = match known {
+            Some(mark) if mark.due.is_none_or(|due| due > self.now) => return Ok(false),
+            Some(expired) => Guard::At(expired.revision),
+            None => Guard::Absent,
+        };
+        let mark =
+            Record::new(RecordKind::MARK, self.consumer.as_str(), id, self.envelope.id.as_bytes().to_vec());
+        self.work.put(mark.due(self.now.plus(window)), guard);
+        Ok(true)
     }
 
     /// The unit of work itself, for extensions.

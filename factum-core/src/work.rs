@@ -4,15 +4,16 @@
 //! something else holds nothing, and units share commits.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::envelope::{Envelope, EventId};
-use crate::gate::Breach;
+use crate::gate::{Breach, Gate};
 use crate::name::StreamId;
-use crate::record::{Guard, Record, RecordKind};
+use crate::record::{Guard, Record, RecordKind, RecordQuery};
 use crate::sql::{Lock, Rows, Sql, Value};
-use crate::store::{Appended, Conflict, Expected, Position, StoreError};
+use crate::store::{Appended, Conflict, Expected, Page, Position, Query, StoreError};
 
 /// Collects writes and commits them all or none. Dropping it undoes everything.
 #[async_trait]
@@ -32,6 +33,15 @@ pub trait Work: Send {
     /// Reads with SQL. Before any write, and unlocked, it reads committed data; otherwise what was collected is sent
     /// first and the unit becomes interactive.
     async fn query(&mut self, sql: &str, params: &[Value], lock: Lock) -> Result<Rows, StoreError>;
+
+    /// Reads the log as it is committed; what this unit has collected is not in it yet.
+    async fn read(&mut self, query: &Query) -> Result<Page, StoreError>;
+
+    /// Finds records as they are committed; what this unit has collected is not in it yet.
+    async fn find(&mut self, kind: RecordKind, query: &RecordQuery) -> Result<Vec<Record>, StoreError>;
+
+    /// The gate of the store.
+    fn gate(&self) -> &Arc<dyn Gate>;
 
     /// Whether nothing has been collected: such a unit commits without a write.
     fn is_empty(&self) -> bool;
