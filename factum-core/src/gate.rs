@@ -36,11 +36,11 @@ pub trait Gate: Send + Sync + 'static {
     fn admit(&self, envelope: &Envelope) -> Result<(), Breach>;
 
     /// Prepares a recorded or received event for a reader that knows `known`: validates, and upcasts when the event
-    /// is older. The envelope's type becomes `known` when it was upcast.
+    /// is older. Answers the changed envelope, whose type is then `known`, or `None` when it is good as it is.
     ///
     /// # Errors
     /// When the payload breaks its contract, or no chain of upcasters leads to `known`.
-    fn open(&self, envelope: Envelope, known: &EventType) -> Result<Envelope, Breach>;
+    fn open(&self, envelope: &Envelope, known: &EventType) -> Result<Option<Envelope>, Breach>;
 
     /// Whether a reader of `known` may read this version: for versions newer than the code knows.
     fn can_read(&self, written: &EventType, known: &EventType) -> bool {
@@ -57,7 +57,7 @@ impl Gate for OpenGate {
         Ok(())
     }
 
-    fn open(&self, envelope: Envelope, _: &EventType) -> Result<Envelope, Breach> {
-        Ok(envelope)
+    fn open(&self, _: &Envelope, _: &EventType) -> Result<Option<Envelope>, Breach> {
+        Ok(None)
     }
 }
