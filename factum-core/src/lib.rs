@@ -48,7 +48,7 @@ pub use slot::{SLOTS, Slot, hash64};
 pub use sql::{Lock, Row, Rows, Sql, Value};
 pub use store::{
     AppendError, Appended, Conflict, Direction, Expected, Page, Position, Query, Store, StoreError,
-    StoreErrorKind, StoreGuarantees, Version,
+    StoreErrorKind, StoreGuarantees, StoreStats, Version,
 };
 pub use time::Timestamp;
 pub use work::{Commit, Committed, Work, WriteError};

@@ -389,6 +389,38 @@ pub struct StoreGuarantees {
     pub sql: bool,
 }
 
+/// What a store has done since it was opened; every number only rises.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StoreStats {
+    /// Units of work committed, single appends included.
+    pub units: u64,
+    /// Events recorded.
+    pub events: u64,
+    /// Commits; units that come at the same time share one.
+    pub commits: u64,
+    /// Time spent in commits, in microseconds: mostly the disk's.
+    pub commit_us: u64,
+    /// Units that failed or met a conflict.
+    pub refused: u64,
+    /// Time from request to answer of all committed units together, in microseconds.
+    pub answer_us: u64,
+    /// Committed units by time from request to answer: at `n`, those under 2ⁿ microseconds and not under half of it.
+    pub answers: [u64; StoreStats::BUCKETS],
+    /// Commits by how many units shared them: at `n`, those of under 2ⁿ units and not under half of it.
+    pub shares: [u64; StoreStats::BUCKETS],
+}
+
+impl StoreStats {
+    /// How many buckets a histogram has; the last one takes everything beyond it.
+    pub const BUCKETS: usize = 24;
+
+    /// The bucket of a measured number.
+    #[must_use]
+    pub fn bucket(measured: u64) -> usize {
+        ((u64::BITS - measured.leading_zeros()) as usize).min(Self::BUCKETS - 1)
+    }
+}
+
 /// Remembers: the log, and records beside it.
 ///
 /// Promises to every caller: an append is all or nothing (1); a stale `expected` changes nothing and says where the
@@ -426,6 +458,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Finds records of a kind.
     async fn find(&self, kind: RecordKind, query: &RecordQuery) -> Result<Vec<Record>, StoreError>;
+
+    /// What it has done since it was opened; zeros where a store does not count.
+    fn stats(&self) -> StoreStats {
+        StoreStats::default()
+    }
 
     /// Reads committed data with SQL, unlocked.
     async fn query(&self, sql: &str, params: &[Value]) -> Result<Rows, StoreError> {
