@@ -1,1 +1,29 @@
-//! Part of Factum.
+//! The loops of Factum: consumers, projections, deciders, relays, timers, replay and administration.
+//!
+//! Everything here stands on `Store`, `Work` and `Broker` alone: the runtime knows no adapter. What it keeps in a
+//! store is in [`state`]; what it counts is in [`observe`].
+
+pub mod admin;
+pub mod app;
+pub mod clock;
+pub mod consumer;
+pub mod execute;
+mod inbox;
+mod instance;
+pub mod observe;
+pub mod projection;
+pub mod relay;
+pub mod state;
+mod stop;
+
+pub use admin::Admin;
+pub use app::{App, Running, StartError};
+pub use clock::TokioClock;
+pub use consumer::shared::Status;
+pub use consumer::{Anything, Consumer, Effects};
+pub use execute::{
+    DecideError, ExecuteError, ExecuteOptions, Executed, Idempotency, decide, execute, execute_with,
+};
+pub use inbox::From as Source;
+pub use projection::ReadSide;
+pub use relay::Relay;

@@ -1,0 +1,435 @@
+//! Operating a system through its store alone: what the command line and the console ask.
+//!
+//! Nothing here needs the app's types or a running app: it reads and writes the same records. Running instances see
+//! a change within a second, or at once when they are in the same process. What changes anything is kept in the
+//! audit records.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use factum_core::{
+    Commit, ConsumerName, Direction, Envelope, Expected, Guard, Position, Query, Record, RecordKind,
+    RecordQuery, SLOTS, Slot, Store, StoreError, StoreErrorKind, Timestamp,
+};
+
+use crate::instance::as_store_error;
+use crate::state::{AuditEntry, ControlState, ProjectionState, SlotState, as_seen, read, to_bytes};
+
+pub mod letters;
+pub mod look;
+pub mod replay;
+
+pub use letters::{Group, Letter, Requeued, Which};
+pub use look::{Stats, TraceNode};
+pub use replay::{ReplayPlan, ReplayRequest};
+
+/// Operates one store.
+#[derive(Clone)]
+pub struct Admin {
+    store: Arc<dyn Store>,
+    actor: String,
+    nudge: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+/// Why an operation was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// There is nothing of that name.
+    #[error("{what} {name:?} is not known; {hint}")]
+    Unknown {
+        /// What was looked for: "consumer", "dead letter", "event".
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// Where to look.
+        hint: String,
+    },
+    /// The operation is not allowed as asked.
+    #[error("{0}")]
+    Refused(String),
+    /// Somebody else changed the same thing at the same moment.
+    #[error("somebody else changed {0} at the same moment; look again")]
+    Changed(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The event was not appended.
+    #[error(transparent)]
+    Append(#[from] factum_core::AppendError),
+}
+
+impl From<crate::state::StateError> for AdminError {
+    fn from(error: crate::state::StateError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// One consumer as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerInfo {
+    /// Its name.
+    pub name: String,
+    /// Why it rests, when it does.
+    pub paused: Option<String>,
+    /// The least advanced slot.
+    pub position: Position,
+    /// Positions between that and the head.
+    pub lag: u64,
+    /// Slots that an instance holds.
+    pub slots_held: usize,
+    /// Instances that hold them.
+    pub instances: usize,
+    /// Events that wait, parked or behind a parked one.
+    pub parked: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// Refused events.
+    pub refused: u64,
+    /// The projection whose tables it fills, when it does.
+    pub projection: Option<String>,
+}
+
+/// One projection as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectionInfo {
+    /// Its name.
+    pub name: String,
+    /// Its record.
+    pub state: ProjectionState,
+    /// How far the live tables are.
+    pub position: Position,
+    /// How far the tables being filled are.
+    pub building_position: Option<Position>,
+    /// The head of the log.
+    pub head: Position,
+}
+
+impl Admin {
+    /// Operates a store; changes are audited under the operating system's user.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
+        Self { store, actor: user.unwrap_or_else(|_| "operator".to_owned()), nudge: None }
+    }
+
+    /// Changes are audited under this name.
+    #[must_use]
+    pub fn actor(mut self, actor: impl Into<String>) -> Self {
+        self.actor = actor.into();
+        self
+    }
+
+    pub(crate) fn nudging(mut self, nudge: impl Fn() + Send + Sync + 'static) -> Self {
+        self.nudge = Some(Arc::new(nudge));
+        self
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    pub(crate) fn changed(&self) {
+        if let Some(nudge) = &self.nudge {
+            nudge();
+        }
+    }
+
+    pub(crate) async fn audit_record(
+        &self,
+        action: &str,
+        target: &str,
+        detail: String,
+    ) -> Result<Record, StoreError> {
+        let at = self.store.now().await?;
+        let (action, target) = (action.to_owned(), target.to_owned());
+        let entry = AuditEntry { actor: self.actor.clone(), action, target, detail, at };
+        Ok(Record::new(RecordKind::AUDIT, "", factum_core::EventId::new().to_string(), to_bytes(entry)))
+    }
+
+    /// Who did what, newest last.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn audit(&self) -> Result<Vec<AuditEntry>, AdminError> {
+        let records = all_of(self.store.as_ref(), RecordKind::AUDIT, RecordQuery::default()).await?;
+        Ok(records.iter().map(read::<AuditEntry>).collect::<Result<_, _>>()?)
+    }
+
+    /// Every consumer that the store has seen.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn consumers(&self) -> Result<Vec<ConsumerInfo>, AdminError> {
+        let store = self.store.as_ref();
+        let head = store.head().await?;
+        let fillers = self.fillers().await?;
+        let mut infos: HashMap<String, ConsumerInfo> = HashMap::new();
+        let mut owners: HashMap<String, Vec<String>> = HashMap::new();
+        for record in all_of(store, RecordKind::SLOT, RecordQuery::default()).await? {
+            let state = read::<SlotState>(&record)?;
+            let info = infos.entry(record.group.clone()).or_insert_with(|| ConsumerInfo {
+                name: record.group.clone(),
+                paused: None,
+                position: Position::END,
+                lag: 0,
+                slots_held: 0,
+                instances: 0,
+                parked: 0,
+                dead: 0,
+                refused: 0,
+                projection: fillers.get(&record.group).cloned(),
+            });
+            info.position = info.position.min(state.position);
+            if let Some(owner) = state.owner {
+                info.slots_held += 1;
+                let known = owners.entry(record.group).or_default();
+                if !known.contains(&owner) {
+                    known.push(owner);
+                }
+            }
+        }
+        for info in infos.values_mut() {
+            info.lag = head.number().saturating_sub(info.position.number());
+            info.instances = owners.get(&info.name).map_or(0, Vec::len);
+            let group = || RecordQuery::group(info.name.clone());
+            info.dead = all_of(store, RecordKind::DEAD, group()).await?.len() as u64;
+            info.refused = all_of(store, RecordKind::REFUSED, group()).await?.len() as u64;
+            for record in all_of(store, RecordKind::PARKED_KEY, group()).await? {
+                info.parked += read::<crate::state::ParkedKey>(&record)?.queued;
+            }
+            if let Some(record) = store.find_one(RecordKind::CONSUMER, &info.name).await? {
+                let control = read::<ControlState>(&record)?;
+                info.paused = control.paused.then_some(control.reason);
+            }
+        }
+        let mut infos: Vec<ConsumerInfo> = infos.into_values().collect();
+        infos.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(infos)
+    }
+
+    /// One consumer.
+    ///
+    /// # Errors
+    /// When the store has never seen it, or fails.
+    pub async fn consumer(&self, name: &ConsumerName) -> Result<ConsumerInfo, AdminError> {
+        let all = self.consumers().await?;
+        let known = all.iter().map(|info| info.name.as_str()).collect::<Vec<_>>().join(", ");
+        all.into_iter().find(|info| info.name == name.as_str()).ok_or_else(|| AdminError::Unknown {
+            what: "consumer",
+            name: name.to_string(),
+            hint: if known.is_empty() {
+                "no consumer has run on this store".into()
+            } else {
+                format!("known: {known}")
+            },
+        })
+    }
+
+    /// Consumers that fill projections' tables, and whose.
+    async fn fillers(&self) -> Result<HashMap<String, String>, AdminError> {
+        let mut fillers = HashMap::new();
+        for record in all_of(self.store.as_ref(), RecordKind::PROJECTION, RecordQuery::default()).await? {
+            let state = read::<ProjectionState>(&record)?;
+            for suffix in [&state.live, &state.building].into_iter().flatten() {
+                fillers.insert(format!("{}.{suffix}", record.id), record.id.clone());
+            }
+        }
+        Ok(fillers)
+    }
+
+    /// Lets a consumer rest: running instances finish what is in hand and let its slots go.
+    ///
+    /// # Errors
+    /// When the store has never seen it, or fails.
+    pub async fn pause(&self, name: &ConsumerName, why: &str) -> Result<(), AdminError> {
+        self.consumer(name).await?;
+        let audit = self.audit_record("pause", name.as_str(), why.to_owned()).await?;
+        let why = if why.is_empty() { format!("paused by {}", self.actor) } else { why.to_owned() };
+        change_control(self.store.as_ref(), name, Some(audit), |control| {
+            (control.paused, control.reason) = (true, why.clone());
+        })
+        .await?;
+        self.changed();
+        Ok(())
+    }
+
+    /// Lets a paused consumer go on.
+    ///
+    /// # Errors
+    /// When the store has never seen it, or fails.
+    pub async fn resume(&self, name: &ConsumerName) -> Result<(), AdminError> {
+        self.consumer(name).await?;
+        let audit = self.audit_record("resume", name.as_str(), String::new()).await?;
+        change_control(self.store.as_ref(), name, Some(audit), |control| {
+            (control.paused, control.reason) = (false, String::new());
+        })
+        .await?;
+        self.changed();
+        Ok(())
+    }
+
+    /// Every projection that the store has seen.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn projections(&self) -> Result<Vec<ProjectionInfo>, AdminError> {
+        let store = self.store.as_ref();
+        let head = store.head().await?;
+        let mut infos = Vec::new();
+        for record in all_of(store, RecordKind::PROJECTION, RecordQuery::default()).await? {
+            let state = read::<ProjectionState>(&record)?;
+            let mut at = Vec::new();
+            for suffix in [&state.live, &state.building] {
+                at.push(match suffix {
+                    Some(suffix) => Some(self.least(&format!("{}.{suffix}", record.id)).await?),
+                    None => None,
+                });
+            }
+            let building_position = at.pop().flatten();
+            let position = at.pop().flatten().unwrap_or_default();
+            infos.push(ProjectionInfo { name: record.id, state, position, building_position, head });
+        }
+        Ok(infos)
+    }
+
+    async fn least(&self, consumer: &str) -> Result<Position, AdminError> {
+        let Ok(name) = consumer.parse() else { return Ok(Position::START) };
+        let at = checkpoints(self.store.as_ref(), &name).await?;
+        let all = (0..SLOTS).map(|slot| at.get(&slot).copied().unwrap_or_default());
+        Ok(all.min().unwrap_or_default())
+    }
+
+    /// Fills new tables of a projection beside the live ones; the running app does it and cuts over when they have
+    /// caught up. Asking again while it is under way changes nothing.
+    ///
+    /// # Errors
+    /// When the store has never seen it, or fails.
+    pub async fn rebuild(&self, name: &ConsumerName) -> Result<ProjectionState, AdminError> {
+        let unknown = || AdminError::Unknown {
+            what: "projection",
+            name: name.to_string(),
+            hint: "`factum projections` lists them".to_owned(),
+        };
+        loop {
+            let record =
+                self.store.find_one(RecordKind::PROJECTION, name.as_str()).await?.ok_or_else(unknown)?;
+            let mut state = read::<ProjectionState>(&record)?;
+            if state.building.is_some() {
+                return Ok(state);
+            }
+            let used = [&state.live].into_iter().flatten().chain(&state.retired);
+            let last =
+                used.filter_map(|suffix| suffix.split_once('r')?.1.parse::<u32>().ok()).max().unwrap_or(0);
+            state.building = Some(format!("v{}r{}", state.version, last + 1));
+            let mut work = self.store.begin().await?;
+            let new = Record::new(RecordKind::PROJECTION, "", name.as_str(), to_bytes(&state));
+            work.put(new, Guard::At(record.revision));
+            work.put(self.audit_record("rebuild", name.as_str(), format!("{state:?}")).await?, Guard::Absent);
+            match work.commit().await {
+                Commit::Committed(_) => {
+                    self.changed();
+                    return Ok(state);
+                }
+                Commit::Conflict(_) => {}
+                other => return Err(as_store_error(other).into()),
+            }
+        }
+    }
+
+    /// Appends an event as it stands, through the store's gate, to the stream of its category and key.
+    ///
+    /// # Errors
+    /// When it breaks its contract, its key cannot name a stream, or the store fails.
+    pub async fn publish(&self, envelope: Envelope) -> Result<factum_core::Appended, AdminError> {
+        let stream = envelope.stream().map_err(|error| AdminError::Refused(error.to_string()))?;
+        Ok(self.store.append(&stream, Expected::Any, &[envelope]).await?)
+    }
+}
+
+/// Pauses a consumer from within: too many parked events.
+pub(crate) async fn pause(store: &dyn Store, name: &ConsumerName, why: &str) -> Result<(), StoreError> {
+    change_control(store, name, None, |control| {
+        (control.paused, control.reason) = (true, why.to_owned());
+    })
+    .await
+    .map_err(|error| StoreError::new(StoreErrorKind::Other, error.to_string()))
+}
+
+/// Changes a consumer's control record, whoever else writes it at the same time.
+pub(crate) async fn change_control(
+    store: &dyn Store,
+    name: &ConsumerName,
+    audit: Option<Record>,
+    change: impl Fn(&mut ControlState),
+) -> Result<(), AdminError> {
+    loop {
+        let record = store.find_one(RecordKind::CONSUMER, name.as_str()).await?;
+        let mut state = record.as_ref().map(read::<ControlState>).transpose()?.unwrap_or_default();
+        change(&mut state);
+        let revision = record.map_or(0, |record| record.revision);
+        let mut work = store.begin().await?;
+        let new = Record::new(RecordKind::CONSUMER, "control", name.as_str(), to_bytes(&state));
+        work.put(new, as_seen(revision));
+        if let Some(audit) = &audit {
+            work.put(audit.clone(), Guard::Any);
+        }
+        match work.commit().await {
+            Commit::Committed(_) => return Ok(()),
+            Commit::Conflict(_) => {}
+            other => return Err(as_store_error(other).into()),
+        }
+    }
+}
+
+/// All records that a query matches, page by page.
+pub(crate) async fn all_of(
+    store: &dyn Store,
+    kind: RecordKind,
+    mut query: RecordQuery,
+) -> Result<Vec<Record>, StoreError> {
+    let mut all = Vec::new();
+    loop {
+        let page = store.find(kind, &query).await?;
+        let is_last = page.len() < query.limit;
+        all.extend(page);
+        match all.last() {
+            Some(last) if !is_last => query.after_id = Some(last.id.clone()),
+            _ => return Ok(all),
+        }
+    }
+}
+
+/// What a consumer's slots have written, by number.
+pub(crate) async fn checkpoints(
+    store: &dyn Store,
+    consumer: &ConsumerName,
+) -> Result<HashMap<u16, Position>, StoreError> {
+    let query = RecordQuery::group(consumer.as_str());
+    let records = store.find(RecordKind::SLOT, &query).await?;
+    let mut at = HashMap::new();
+    for slot in Slot::all() {
+        let id = SlotState::id(consumer, slot);
+        if let Some(record) = records.iter().find(|record| record.id == id) {
+            at.insert(slot.number(), read::<SlotState>(record)?.position);
+        }
+    }
+    Ok(at)
+}
+
+/// The position just before the first event at or after a time. Times are looked at newest first, because they only
+/// describe events and need not rise with positions.
+pub(crate) async fn position_at(store: &dyn Store, time: Timestamp) -> Result<Position, StoreError> {
+    let mut query =
+        Query { direction: Direction::Backward, kind: None, limit: Query::LIMIT_MAX, ..Query::default() };
+    loop {
+        let page = store.read(&query).await?;
+        if let Some(older) = page.events.iter().find(|event| event.envelope.time < time) {
+            return Ok(older.position);
+        }
+        if !page.more {
+            return Ok(Position::START);
+        }
+        query.up_to = Position::at(page.end.number().saturating_sub(1));
+    }
+}

@@ -1,0 +1,243 @@
+//! A consumer: a named reader with handlers (elsewhere: consumer group).
+//!
+//! This file is what users declare; the loop that runs it is in the parts below, in the order in which an event
+//! meets them. Consumers never see a store: their handlers are given a `Context`.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use factum_core::{
+    ConsumerName, Context, DecodeError, EncodeError, Envelope, EventName, EventSet, EventType, Failure,
+    Handler, Kind, RetryPolicy, StartAt,
+};
+
+pub(crate) mod attempt;
+pub(crate) mod lane;
+pub(crate) mod parked;
+pub(crate) mod reader;
+pub(crate) mod session;
+pub(crate) mod shared;
+pub(crate) mod slots;
+
+/// Most lanes of a consumer: one per slot.
+pub const LANES_MAX: usize = factum_core::SLOTS as usize;
+/// Most events that share a commit.
+pub const BATCH_MAX: usize = 1000;
+
+/// What a consumer's handlers do beyond their unit of work; decides what a replay may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Effects {
+    /// Anything: a replay needs the operator's explicit word.
+    #[default]
+    Any,
+    /// Only tables of a projection: replays freely.
+    TablesOnly,
+}
+
+/// Declares a consumer: its name, its handlers, its policy.
+///
+/// Events of one key are handled in order, one at a time; different keys at the same time. Effects in the store
+/// happen exactly once per event.
+#[derive(Clone)]
+pub struct Consumer {
+    name: ConsumerName,
+    routes: HashMap<EventName, Route>,
+    everything: Option<Arc<dyn Handles>>,
+    pub(crate) lanes: usize,
+    pub(crate) batch: usize,
+    pub(crate) policy: RetryPolicy,
+    pub(crate) start_at: StartAt,
+    pub(crate) parked_max: u64,
+    pub(crate) effects: Effects,
+}
+
+#[derive(Clone)]
+pub(crate) struct Route {
+    pub(crate) known: EventType,
+    pub(crate) handler: Arc<dyn Handles>,
+}
+
+/// A future of a handler.
+pub(crate) type Handled<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
+
+/// A handler of whatever events, decoding included.
+pub(crate) trait Handles: Send + Sync {
+    fn handle<'a>(&'a self, envelope: &'a Envelope, cx: &'a mut Context<'_>) -> Handled<'a>;
+}
+
+struct Typed<E, H> {
+    handler: H,
+    event: PhantomData<fn() -> E>,
+}
+
+impl<E: EventSet, H: Handler<E>> Handles for Typed<E, H> {
+    fn handle<'a>(&'a self, envelope: &'a Envelope, cx: &'a mut Context<'_>) -> Handled<'a> {
+        match E::decode(&envelope.event_type, &envelope.data) {
+            Ok(event) => Box::pin(self.handler.handle(event, cx)),
+            Err(error) => Box::pin(async move { Err(undecodable(&error)) }),
+        }
+    }
+}
+
+/// What the type says of a payload is final: the bytes will not change.
+fn undecodable(error: &DecodeError) -> Failure {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    Failure::reject("undecodable").detail(text)
+}
+
+/// Stands for every event, for handlers that look at the envelope alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Anything;
+
+impl EventSet for Anything {
+    fn types() -> Vec<EventType> {
+        Vec::new()
+    }
+
+    fn decode(_: &EventType, _: &Bytes) -> Result<Self, DecodeError> {
+        Ok(Self)
+    }
+
+    fn encode(&self) -> Result<Envelope, EncodeError> {
+        Err(EncodeError { event: "anything".to_owned(), source: "it stands for events and is none".into() })
+    }
+}
+
+impl Consumer {
+    /// A consumer without handlers.
+    ///
+    /// # Panics
+    /// When the name breaks the grammar of consumer names.
+    #[must_use]
+    pub fn new(name: impl AsRef<str>) -> Self {
+        let name = name.as_ref().parse().unwrap_or_else(|error| panic!("{error}"));
+        Self {
+            name,
+            routes: HashMap::new(),
+            everything: None,
+            lanes: 8,
+            batch: 1,
+            policy: RetryPolicy::default(),
+            start_at: StartAt::Oldest,
+            parked_max: 10_000,
+            effects: Effects::Any,
+        }
+    }
+
+    /// Handles the events of a set: one event type, or an `event_set!`.
+    ///
+    /// # Panics
+    /// When one of them has a handler already.
+    #[must_use]
+    pub fn on<E: EventSet>(mut self, handler: impl Handler<E>) -> Self {
+        let handler: Arc<dyn Handles> = Arc::new(Typed { handler, event: PhantomData });
+        for known in E::types() {
+            let name = known.name.clone();
+            let route = Route { known, handler: handler.clone() };
+            assert!(
+                self.routes.insert(name.clone(), route).is_none(),
+                "consumer {} has two handlers for {name}: join them, or make two consumers",
+                self.name
+            );
+        }
+        self
+    }
+
+    /// Handles every event that has no handler of its own.
+    #[must_use]
+    pub fn on_everything(mut self, handler: impl Handler<Anything>) -> Self {
+        self.everything = Some(Arc::new(Typed { handler, event: PhantomData }));
+        self
+    }
+
+    /// How many workers share the slots: 1 to 64, default 8. May change from start to start.
+    #[must_use]
+    pub fn lanes(mut self, lanes: usize) -> Self {
+        self.lanes = lanes.clamp(1, LANES_MAX);
+        self
+    }
+
+    /// How many events may share a commit, default 1. A batch that fails is undone and redone one by one.
+    #[must_use]
+    pub fn batch(mut self, batch: usize) -> Self {
+        self.batch = batch.clamp(1, BATCH_MAX);
+        self
+    }
+
+    /// How failures are dealt with.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Where it starts when the store has never seen it; default: with the oldest event.
+    #[must_use]
+    pub fn start_at(mut self, start_at: StartAt) -> Self {
+        self.start_at = start_at;
+        self
+    }
+
+    /// How many events may be parked before the consumer pauses; default 10,000.
+    #[must_use]
+    pub fn parked_max(mut self, parked_max: u64) -> Self {
+        self.parked_max = parked_max;
+        self
+    }
+
+    pub(crate) fn effects(mut self, effects: Effects) -> Self {
+        self.effects = effects;
+        self
+    }
+
+    pub(crate) fn renamed(mut self, name: ConsumerName) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &ConsumerName {
+        &self.name
+    }
+
+    /// The types that it handles; empty when it handles everything.
+    #[must_use]
+    pub fn handles(&self) -> Vec<EventType> {
+        if self.everything.is_some() {
+            return Vec::new();
+        }
+        let mut types: Vec<EventType> = self.routes.values().map(|route| route.known.clone()).collect();
+        types.sort();
+        types
+    }
+
+    /// Whether it needs to see commands.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        let mut kinds = self.routes.values().map(|route| route.known.kind);
+        let first = kinds.next()?;
+        kinds.all(|kind| kind == first).then_some(first).filter(|kind| {
+            // "Everything" means every event; a command has exactly one handler, which asks for it by name.
+            self.everything.is_none() || *kind == Kind::Event
+        })
+    }
+
+    pub(crate) fn route(&self, event_type: &EventType) -> Option<(Option<&EventType>, &Arc<dyn Handles>)> {
+        if let Some(route) = self.routes.get(event_type.name.as_str()) {
+            return Some((Some(&route.known), &route.handler));
+        }
+        if event_type.kind == Kind::Command {
+            return None;
+        }
+        self.everything.as_ref().map(|handler| (None, handler))
+    }
+}

@@ -1,0 +1,157 @@
+//! One attempt to handle one event: opened by the gate, bounded by the timeout, a panic turned into a failure.
+//!
+//! Decides nothing about what follows; it only says how the attempt went. Never commits.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use factum_core::{Attempt, Breach, Context, Envelope, Failure, Origin, Recorded, Work, WriteError};
+use tracing::Instrument;
+
+use super::Handled;
+use super::shared::Shared;
+
+/// An event that came to a consumer.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrived {
+    pub(crate) envelope: Envelope,
+    pub(crate) origin: Origin,
+}
+
+impl From<Recorded> for Arrived {
+    fn from(event: Recorded) -> Self {
+        let origin = Origin::Log { stream: event.stream, version: event.version, position: event.position };
+        Self { envelope: event.envelope, origin }
+    }
+}
+
+/// How an attempt went.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The handler said yes; what it collected waits for the commit.
+    Handled,
+    /// Never: a rejection, an undecodable payload, a broken contract.
+    Refused { reason: String, error: String },
+    /// Not yet, counting no attempt.
+    Later { after: Duration, why: String },
+    /// No; try again.
+    Failed { reason: &'static str, error: String },
+}
+
+impl Outcome {
+    pub(crate) fn of_failure(failure: &Failure) -> Self {
+        if let Some(reason) = failure.reason() {
+            return Self::Refused { reason: reason.to_owned(), error: failure.to_string() };
+        }
+        match failure.delay() {
+            Some(after) => Self::Later { after, why: failure.to_string() },
+            None => Self::Failed { reason: "failed", error: failure.to_string() },
+        }
+    }
+
+    pub(crate) fn of_breach(breach: &Breach) -> Self {
+        Self::Refused { reason: format!("contract-{}", breach.rule), error: breach.to_string() }
+    }
+
+    /// A collected write that could not be done; `Err` gives the store's own trouble back, which is no handler's
+    /// fault.
+    pub(crate) fn of_write(error: WriteError) -> Result<Self, factum_core::StoreError> {
+        match error {
+            WriteError::Refused(breach) => {
+                Ok(Self::Refused { reason: format!("emitted-{}", breach.rule), error: breach.to_string() })
+            }
+            WriteError::Store(error) => Err(error),
+            WriteError::Sql { source, .. } if source.is_transient() => Err(source),
+            WriteError::Sql { sql, source } => {
+                Ok(Self::Failed { reason: "sql", error: format!("statement failed: {sql}: {source}") })
+            }
+            other => Ok(Self::Failed { reason: "failed", error: other.to_string() }),
+        }
+    }
+}
+
+/// Runs the consumer's handler once.
+pub(crate) async fn attempt(
+    shared: &Shared,
+    arrived: &Arrived,
+    attempt: Attempt,
+    work: &mut dyn Work,
+) -> Outcome {
+    let Some((known, handler)) = shared.consumer.route(&arrived.envelope.event_type) else {
+        return Outcome::Handled;
+    };
+    let mut opened = None;
+    if let Some(known) = known {
+        let gate = shared.store.gate();
+        if arrived.envelope.event_type.version > known.version
+            && !gate.can_read(&arrived.envelope.event_type, known)
+        {
+            let why =
+                format!("{} is newer than {known}, which this release reads", arrived.envelope.event_type);
+            return Outcome::Later { after: Duration::from_secs(30), why };
+        }
+        match gate.open(&arrived.envelope, known) {
+            Ok(changed) => opened = changed,
+            Err(breach) => return Outcome::of_breach(&breach),
+        }
+    }
+    let envelope = opened.as_ref().unwrap_or(&arrived.envelope);
+    let mut cx = Context::new(envelope, &arrived.origin, shared.name(), attempt, shared.now(), work);
+    let span = tracing::info_span!(
+        "handle",
+        consumer = %shared.name(),
+        event = %envelope.event_type,
+        id = %envelope.id,
+        correlation = %envelope.correlation,
+        attempt = attempt.number,
+    );
+    let handled = handler.handle(envelope, &mut cx);
+    let result = bounded(shared, handled).instrument(span).await;
+    match result {
+        Ok(Ok(())) => match cx.take_fault() {
+            None => Outcome::Handled,
+            Some(fault) => Outcome::of_failure(&Failure::from(fault)),
+        },
+        Ok(Err(failure)) => Outcome::of_failure(&failure),
+        Err(stopped) => stopped,
+    }
+}
+
+/// Bounds a handler by the policy's timeout and catches its panic.
+async fn bounded(shared: &Shared, handled: Handled<'_>) -> Result<Result<(), Failure>, Outcome> {
+    let timeout = shared.consumer.policy.timeout;
+    tokio::select! {
+        biased;
+        result = CatchPanic(handled) => result.map_err(|error| Outcome::Failed { reason: "panic", error }),
+        // Made only when the handler waits: a handler that is done at once pays for no timer.
+        () = async { shared.clock.sleep(timeout).await } => {
+            let error = format!("no answer within {timeout:?}; the handler was dropped");
+            Err(Outcome::Failed { reason: "timeout", error })
+        }
+    }
+}
+
+struct CatchPanic<'a>(Handled<'a>);
+
+impl Future for CatchPanic<'_> {
+    type Output = Result<Result<(), Failure>, String>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let handled = self.0.as_mut();
+        // What the handler leaves half-done is its unit of work, which is dropped.
+        match std::panic::catch_unwind(AssertUnwindSafe(|| handled.poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(result)) => Poll::Ready(Ok(result)),
+            Err(panic) => Poll::Ready(Err(panic_text(panic.as_ref()))),
+        }
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&'static str>().copied());
+    format!("the handler panicked: {}", text.unwrap_or("with a value that is no text"))
+}

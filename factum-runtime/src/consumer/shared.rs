@@ -1,0 +1,193 @@
+//! What the parts of one running consumer share: the declaration, the store, the clock, the breaker, the counters.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use factum_core::{Breaker, Clock, ConsumerName, Position, SLOTS, Slot, Store, StoreError, Timestamp};
+use tokio::sync::Notify;
+
+use super::Consumer;
+use crate::instance::Instance;
+use crate::observe::ConsumerMetrics;
+
+/// How a consumer is doing, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Status {
+    /// Not started, or between two sessions.
+    #[default]
+    Starting,
+    /// Running.
+    Running,
+    /// An operator, or too many parked events, made it rest.
+    Paused(String),
+    /// Everything fails: only probes run.
+    Outage,
+    /// Another instance holds every slot.
+    Standby,
+    /// Ended.
+    Stopped,
+}
+
+pub(crate) struct Shared {
+    pub(crate) consumer: Consumer,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) instance: Arc<Instance>,
+    pub(crate) metrics: Arc<ConsumerMetrics>,
+    pub(crate) progress: Progress,
+    /// Something changed that the minder should look at: a key was parked, an operator spoke.
+    pub(crate) nudge: Notify,
+    breaker: Mutex<Breaker>,
+    /// Whether anything failed since the last success: spares the happy path the breaker's lock.
+    failing: AtomicBool,
+    status: Mutex<Status>,
+    times: Mutex<Option<(Duration, Timestamp)>>,
+    replay_until: AtomicU64,
+    /// Its events come from a broker: slots only serve what is parked.
+    pub(crate) is_inbox: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        consumer: Consumer,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        instance: Arc<Instance>,
+        metrics: Arc<ConsumerMetrics>,
+    ) -> Self {
+        Self {
+            consumer,
+            store,
+            clock,
+            instance,
+            metrics,
+            progress: Progress::default(),
+            nudge: Notify::new(),
+            breaker: Mutex::default(),
+            failing: AtomicBool::new(false),
+            status: Mutex::default(),
+            times: Mutex::default(),
+            replay_until: AtomicU64::new(0),
+            is_inbox: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &ConsumerName {
+        self.consumer.name()
+    }
+
+    pub(crate) fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a success; one closes the breaker.
+    pub(crate) fn succeeded(&self) {
+        if self.failing.load(Ordering::Relaxed) {
+            self.failing.store(false, Ordering::Relaxed);
+            if self.breaker().succeeded() {
+                tracing::info!(consumer = %self.name(), "a probe succeeded: the outage is over");
+                self.set_status(Status::Running);
+            }
+        }
+    }
+
+    /// Notes a failure; answers whether only probes may run now.
+    pub(crate) fn failed(&self, key_hash: u64) -> bool {
+        self.failing.store(true, Ordering::Relaxed);
+        let mut breaker = self.breaker();
+        if breaker.failed(key_hash, self.clock.elapsed()) {
+            tracing::warn!(consumer = %self.name(), "every key fails: an outage, only probes run from here");
+            self.set_status(Status::Outage);
+        }
+        breaker.is_open()
+    }
+
+    /// How long until an attempt may run: `None` when it may, as a probe or because all is well.
+    pub(crate) fn must_wait(&self) -> Option<Duration> {
+        if !self.failing.load(Ordering::Relaxed) {
+            return None;
+        }
+        let elapsed = self.clock.elapsed();
+        let mut breaker = self.breaker();
+        if !breaker.is_open() || breaker.take_probe(elapsed) { None } else { Some(breaker.wait(elapsed)) }
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_status(&self, status: Status) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    /// Up to where events are handled again on an operator's word.
+    pub(crate) fn replay_until(&self) -> Position {
+        Position::at(self.replay_until.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_replay_until(&self, until: Position) {
+        self.replay_until.store(until.number(), Ordering::Relaxed);
+    }
+
+    /// Asks the store for its time, and remembers it for `now`.
+    pub(crate) async fn sync_time(&self) -> Result<Timestamp, StoreError> {
+        let now = self.store.now().await?;
+        *self.times.lock().unwrap_or_else(PoisonError::into_inner) = Some((self.clock.elapsed(), now));
+        Ok(now)
+    }
+
+    /// The store's time, carried on from when it was last asked.
+    pub(crate) fn now(&self) -> Timestamp {
+        match *self.times.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((at, time)) => time.plus(self.clock.elapsed().saturating_sub(at)),
+            None => self.clock.now(),
+        }
+    }
+}
+
+/// How far each slot that this process holds has got; others stand at "not mine".
+pub(crate) struct Progress {
+    done: [AtomicU64; SLOTS as usize],
+    changed: Notify,
+}
+
+const NOT_MINE: u64 = u64::MAX;
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { done: std::array::from_fn(|_| AtomicU64::new(NOT_MINE)), changed: Notify::new() }
+    }
+}
+
+impl Progress {
+    pub(crate) fn set(&self, slot: Slot, position: Position) {
+        self.done[usize::from(slot.number())].store(position.number(), Ordering::Release);
+    }
+
+    pub(crate) fn forget(&self, slot: Slot) {
+        self.done[usize::from(slot.number())].store(NOT_MINE, Ordering::Release);
+    }
+
+    /// Wakes whoever waits for progress.
+    pub(crate) fn announce(&self) {
+        self.changed.notify_waiters();
+    }
+
+    pub(crate) fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// The least advanced slot of this process; `None` when it holds none.
+    pub(crate) fn least(&self) -> Option<Position> {
+        self.positions().map(|(_, position)| position).min()
+    }
+
+    /// Each slot that this process holds.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (Slot, Position)> {
+        Slot::all().filter_map(|slot| {
+            let number = self.done[usize::from(slot.number())].load(Ordering::Acquire);
+            (number != NOT_MINE).then_some((slot, Position::at(number)))
+        })
+    }
+}

@@ -1,0 +1,206 @@
+//! Taking slots and letting them go.
+//!
+//! A slot is taken by moving its record from the revision seen; whoever held it before can commit nothing from then
+//! on. A slot whose holder vanished is run one event at a time up to where that holder may have been.
+
+use std::collections::HashMap;
+
+use factum_core::{
+    Commit, Conflict, Guard, Position, RecordKind, RecordQuery, Revision, SLOTS, Slot, StartAt, StoreError,
+};
+
+use super::shared::Shared;
+use crate::instance::as_store_error;
+use crate::state::{ParkedKey, ReadAhead, SlotState, Started, as_seen, read};
+
+/// A key of a held slot whose events wait, as last seen.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyView {
+    pub(crate) revision: Revision,
+    pub(crate) state: ParkedKey,
+    /// By the monotonic clock: not before.
+    pub(crate) not_before: std::time::Duration,
+}
+
+/// A slot that this instance holds.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) slot: Slot,
+    pub(crate) revision: Revision,
+    /// As written.
+    pub(crate) saved: Position,
+    /// As handled: ahead of `saved` only by events that had no effects in the store.
+    pub(crate) done: Position,
+    /// Up to here events run alone, their start recorded first.
+    pub(crate) alone_until: Position,
+    pub(crate) started: Option<Started>,
+    pub(crate) parked: HashMap<String, KeyView>,
+}
+
+impl Held {
+    /// The record that moves the checkpoint, and the guard that makes it ours.
+    pub(crate) fn record(&self, shared: &Shared, position: Position) -> (factum_core::Record, Guard) {
+        let state = SlotState { position, owner: Some(shared.instance.id.clone()), started: None };
+        (state.record(shared.name(), self.slot), as_seen(self.revision))
+    }
+
+    /// Notes that the record was written.
+    pub(crate) fn moved(&mut self, position: Position) {
+        self.revision += 1;
+        self.saved = position;
+        self.done = self.done.max(position);
+        self.started = None;
+    }
+}
+
+/// Takes every slot that is free, or whose holder no longer lives.
+pub(crate) async fn take(shared: &Shared) -> Result<Vec<Held>, StoreError> {
+    loop {
+        let query = RecordQuery { limit: usize::from(SLOTS), ..RecordQuery::group(shared.name().as_str()) };
+        let records = shared.store.find(RecordKind::SLOT, &query).await?;
+        let known: HashMap<&str, _> = records.iter().map(|record| (record.id.as_str(), record)).collect();
+        let start = start_position(shared, records.is_empty()).await?;
+        let mut owners: HashMap<String, Option<Position>> = HashMap::new();
+        let mut held = Vec::new();
+        for slot in Slot::all() {
+            let id = SlotState::id(shared.name(), slot);
+            let (revision, state) = match known.get(id.as_str()) {
+                Some(record) => (record.revision, read::<SlotState>(record)?),
+                None => (0, SlotState { position: start, ..SlotState::default() }),
+            };
+            let alone_until = match &state.owner {
+                None => Position::START,
+                // Left over from a session of this instance whose last write failed: nothing crashed.
+                Some(owner) if *owner == shared.instance.id => Position::START,
+                Some(owner) => match lookup(shared, &mut owners, owner).await? {
+                    Some(limit) => limit,
+                    None => continue,
+                },
+            };
+            held.push(Held {
+                slot,
+                revision,
+                saved: state.position,
+                done: state.position,
+                alone_until,
+                started: state.started,
+                parked: HashMap::new(),
+            });
+        }
+        if held.is_empty() || write_taken(shared, &mut held).await? {
+            return Ok(held);
+        }
+        // Somebody else took one of them at the same moment: look again.
+    }
+}
+
+/// Where a consumer starts that the store has never seen.
+async fn start_position(shared: &Shared, is_new: bool) -> Result<Position, StoreError> {
+    match shared.consumer.start_at {
+        StartAt::New if is_new => shared.store.head().await,
+        StartAt::Time(time) if is_new => crate::admin::position_at(shared.store.as_ref(), time).await,
+        _ => Ok(Position::START),
+    }
+}
+
+/// For a dead owner: up to where it may have started events. `None` while it lives.
+async fn lookup(
+    shared: &Shared,
+    owners: &mut HashMap<String, Option<Position>>,
+    owner: &str,
+) -> Result<Option<Position>, StoreError> {
+    if let Some(known) = owners.get(owner) {
+        return Ok(*known);
+    }
+    let limit = if shared.instance.lives(owner, shared.store.as_ref()).await? {
+        None
+    } else {
+        let id = ReadAhead::id(shared.name(), owner);
+        let record = shared.store.find_one(RecordKind::CONSUMER, &id).await?;
+        let ahead = record.as_ref().map(read::<ReadAhead>).transpose()?;
+        Some(ahead.map_or(Position::START, |ahead| ahead.limit))
+    };
+    owners.insert(owner.to_owned(), limit);
+    Ok(limit)
+}
+
+async fn write_taken(shared: &Shared, held: &mut [Held]) -> Result<bool, StoreError> {
+    let mut work = shared.store.begin().await?;
+    for slot in held.iter() {
+        let state = SlotState {
+            position: slot.saved,
+            owner: Some(shared.instance.id.clone()),
+            started: slot.started,
+        };
+        work.put(state.record(shared.name(), slot.slot), as_seen(slot.revision));
+    }
+    match work.commit().await {
+        Commit::Committed(_) => {
+            held.iter_mut().for_each(|slot| slot.revision += 1);
+            Ok(true)
+        }
+        Commit::Conflict(_) => Ok(false),
+        other => Err(as_store_error(other)),
+    }
+}
+
+/// Lets slots go with what they have done. Those that somebody took over are left alone.
+pub(crate) async fn release(shared: &Shared, held: Vec<Held>) -> Result<(), StoreError> {
+    let mut left: Vec<Held> = held;
+    while !left.is_empty() {
+        let mut work = shared.store.begin().await?;
+        for slot in &left {
+            let state = SlotState { position: slot.done, owner: None, started: None };
+            work.put(state.record(shared.name(), slot.slot), as_seen(slot.revision));
+        }
+        match work.commit().await {
+            Commit::Committed(_) => return Ok(()),
+            Commit::Conflict(Conflict::Record { id, .. }) => {
+                left.retain(|slot| SlotState::id(shared.name(), slot.slot) != id);
+            }
+            other => return Err(as_store_error(other)),
+        }
+    }
+    Ok(())
+}
+
+/// Removes the read-ahead records of instances that hold nothing any more.
+pub(crate) async fn forget_dead(shared: &Shared) -> Result<(), StoreError> {
+    let group = format!("{}/ahead", shared.name());
+    let records = shared.store.find(RecordKind::CONSUMER, &RecordQuery::group(group)).await?;
+    let own = ReadAhead::id(shared.name(), &shared.instance.id);
+    let mut work = shared.store.begin().await?;
+    for record in records.iter().filter(|record| record.id != own) {
+        work.remove(RecordKind::CONSUMER, record.id.clone(), Guard::At(record.revision));
+    }
+    if work.is_empty() {
+        return Ok(());
+    }
+    match work.commit().await {
+        // A conflict means that another instance tidies at the same time.
+        Commit::Committed(_) | Commit::Conflict(_) => Ok(()),
+        other => Err(as_store_error(other)),
+    }
+}
+
+/// Reads the parked keys of held slots.
+pub(crate) async fn load_parked(shared: &Shared, held: &mut [Held]) -> Result<u64, StoreError> {
+    let mut total = 0;
+    let mut query = RecordQuery::group(shared.name().as_str());
+    loop {
+        let records = shared.store.find(RecordKind::PARKED_KEY, &query).await?;
+        for record in &records {
+            let state = read::<ParkedKey>(record)?;
+            total += state.queued;
+            if let Some(slot) = held.iter_mut().find(|slot| slot.slot.number() == state.slot) {
+                let view =
+                    KeyView { revision: record.revision, not_before: std::time::Duration::ZERO, state };
+                slot.parked.insert(view.state.key.clone(), view);
+            }
+        }
+        match records.last() {
+            Some(last) if records.len() == query.limit => query.after_id = Some(last.id.clone()),
+            _ => return Ok(total),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Everything that is counted: names, meanings, and the Prometheus text.
+//!
+//! All metric names stand in the one table below, [`METRICS`]. Counting is a few atomic additions; nothing here ever
+//! sees a payload.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Name, type and meaning of every metric.
+pub const METRICS: &[(&str, &str, &str)] = &[
+    ("factum_consumer_handled_total", "counter", "Events handled"),
+    ("factum_consumer_failed_total", "counter", "Attempts that failed"),
+    ("factum_consumer_parked_total", "counter", "Events set aside for a later attempt"),
+    ("factum_consumer_dead_total", "counter", "Events that became dead letters"),
+    ("factum_consumer_refused_total", "counter", "Events refused by name"),
+    ("factum_consumer_conflicts_total", "counter", "Units run again because somebody came between"),
+    ("factum_consumer_parked", "gauge", "Events that wait, parked or behind a parked one"),
+    ("factum_consumer_lag_events", "gauge", "Positions between the slowest slot and the head of the log"),
+    ("factum_consumer_lag_seconds", "gauge", "Age of the oldest event that is not handled yet"),
+    (
+        "factum_consumer_holes",
+        "gauge",
+        "Positions that readers wait for because their writers have not ended",
+    ),
+    (
+        "factum_consumer_up",
+        "gauge",
+        "1 while the consumer runs, 0 while it is paused, in an outage or on standby",
+    ),
+    ("factum_consumer_attempt_seconds", "histogram", "Length of one attempt, commit included"),
+    (
+        "factum_consumer_end_to_end_seconds",
+        "histogram",
+        "From the event's time to its effects being committed",
+    ),
+    ("factum_store_head_position", "gauge", "Last position of the log"),
+];
+
+const BUCKETS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0];
+
+/// A histogram of durations.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    counts: [AtomicU64; BUCKETS.len() + 1],
+    sum_micros: AtomicU64,
+}
+
+impl Histogram {
+    /// Adds one.
+    pub fn observe(&self, duration: Duration) {
+        let seconds = duration.as_secs_f64();
+        let bucket = BUCKETS.iter().position(|limit| seconds <= *limit).unwrap_or(BUCKETS.len());
+        self.counts[bucket].fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.sum_micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    fn write(&self, out: &mut String, name: &str, labels: &str) {
+        let mut total = 0;
+        for (index, count) in self.counts.iter().enumerate() {
+            total += count.load(Ordering::Relaxed);
+            let limit = BUCKETS.get(index).map_or("+Inf".to_owned(), f64::to_string);
+            let _ = writeln!(out, "{name}_bucket{{{labels},le=\"{limit}\"}} {total}");
+        }
+        let sum = Duration::from_micros(self.sum_micros.load(Ordering::Relaxed)).as_secs_f64();
+        let _ = writeln!(out, "{name}_sum{{{labels}}} {sum}\n{name}_count{{{labels}}} {total}");
+    }
+}
+
+/// What is counted of one consumer.
+#[derive(Debug, Default)]
+pub struct ConsumerMetrics {
+    /// Events handled.
+    pub handled: AtomicU64,
+    /// Attempts that failed.
+    pub failed: AtomicU64,
+    /// Events set aside.
+    pub parked: AtomicU64,
+    /// Events that became dead letters.
+    pub dead: AtomicU64,
+    /// Events refused by name.
+    pub refused: AtomicU64,
+    /// Units run again.
+    pub conflicts: AtomicU64,
+    /// Events that wait now.
+    pub waiting: AtomicU64,
+    /// Length of attempts.
+    pub attempt: Histogram,
+    /// From the event's time to the commit.
+    pub end_to_end: Histogram,
+}
+
+pub(crate) fn count(counter: &AtomicU64, by: u64) {
+    counter.fetch_add(by, Ordering::Relaxed);
+}
+
+/// One consumer's figures at a moment.
+#[derive(Debug, Clone)]
+pub struct ConsumerFigures {
+    /// Its name.
+    pub consumer: String,
+    /// What it has counted.
+    pub metrics: Arc<ConsumerMetrics>,
+    /// Positions between the slowest slot and the head.
+    pub lag_events: u64,
+    /// Age of the oldest event that is not handled.
+    pub lag: Duration,
+    /// Whether it runs.
+    pub is_up: bool,
+}
+
+/// Writes the figures as Prometheus text (exposition format 0.0.4).
+#[must_use]
+pub fn prometheus(head: u64, consumers: &[ConsumerFigures]) -> String {
+    let mut out = String::with_capacity(4096);
+    for (name, kind, meaning) in METRICS {
+        let _ = writeln!(out, "# HELP {name} {meaning}\n# TYPE {name} {kind}");
+        if *name == "factum_store_head_position" {
+            let _ = writeln!(out, "{name} {head}");
+            continue;
+        }
+        for figures in consumers {
+            write_one(&mut out, name, figures);
+        }
+    }
+    out
+}
+
+fn write_one(out: &mut String, name: &str, figures: &ConsumerFigures) {
+    let labels = format!("consumer=\"{}\"", figures.consumer);
+    let metrics = &figures.metrics;
+    let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
+    let value = match name.trim_start_matches("factum_consumer_") {
+        "handled_total" => number(&metrics.handled),
+        "failed_total" => number(&metrics.failed),
+        "parked_total" => number(&metrics.parked),
+        "dead_total" => number(&metrics.dead),
+        "refused_total" => number(&metrics.refused),
+        "conflicts_total" => number(&metrics.conflicts),
+        "parked" => number(&metrics.waiting),
+        "lag_events" => figures.lag_events as f64,
+        "lag_seconds" => figures.lag.as_secs_f64(),
+        "up" => f64::from(u8::from(figures.is_up)),
+        "attempt_seconds" => return metrics.attempt.write(out, name, &labels),
+        "end_to_end_seconds" => return metrics.end_to_end.write(out, name, &labels),
+        // Stores that assign positions under one writer have none.
+        _ => 0.0,
+    };
+    let _ = writeln!(out, "{name}{{{labels}}} {value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_written_with_its_meaning() {
+        let metrics = Arc::new(ConsumerMetrics::default());
+        metrics.attempt.observe(Duration::from_millis(2));
+        let figures = ConsumerFigures {
+            consumer: "payments".into(),
+            metrics,
+            lag_events: 3,
+            lag: Duration::from_millis(1500),
+            is_up: true,
+        };
+        let text = prometheus(9, &[figures]);
+        for (name, kind, _) in METRICS {
+            assert!(text.contains(&format!("# TYPE {name} {kind}")), "{name}");
+        }
+        assert!(text.contains("factum_consumer_lag_seconds{consumer=\"payments\"} 1.5\n"));
+        assert!(
+            text.contains("factum_consumer_attempt_seconds_bucket{consumer=\"payments\",le=\"0.0025\"} 1\n")
+        );
+        assert!(text.contains("factum_store_head_position 9\n"));
+    }
+}

@@ -1,0 +1,212 @@
+//! Runs projections: a consumer that fills tables, and beside it, when asked or when its version changed, another
+//! that fills new ones.
+//!
+//! Which tables are live is one record in the store; cutting over is one write of it. A rebuild is an ordinary
+//! consumer under another name: it catches up, crashes and resumes like any other.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use factum_core::projection::PhysicalNames;
+use factum_core::{
+    Commit, ConsumerName, Context, EventSet, Failure, Handler, Projection, Record, RecordKind, Rows, Store,
+    StoreError, StoreErrorKind, Table, Tables, Value,
+};
+
+use crate::consumer::{Consumer, Effects};
+use crate::instance::as_store_error;
+use crate::state::{ProjectionState, as_seen, read, to_bytes};
+
+/// Events that share a projection's commit.
+const BATCH: usize = 256;
+
+struct Applies<P> {
+    projection: Arc<P>,
+    names: PhysicalNames,
+}
+
+impl<P: Projection> Handler<P::Input> for Applies<P> {
+    async fn handle(&self, event: P::Input, cx: &mut Context<'_>) -> Result<(), Failure> {
+        let mut tables = Tables::new(cx, &self.names);
+        self.projection.apply(event, &mut tables).await?;
+        match tables.take_fault() {
+            None => Ok(()),
+            Some(fault) => Err(fault.into()),
+        }
+    }
+}
+
+/// A projection without its type.
+pub(crate) struct Declared {
+    pub(crate) name: ConsumerName,
+    pub(crate) version: u32,
+    pub(crate) tables: Vec<Table>,
+    make: Box<dyn Fn(PhysicalNames, ConsumerName) -> Consumer + Send + Sync>,
+}
+
+impl Declared {
+    pub(crate) fn new<P: Projection>(projection: P) -> Self {
+        let projection = Arc::new(projection);
+        let make = move |names, name: ConsumerName| {
+            let applies = Applies { projection: projection.clone(), names };
+            let consumer = Consumer::new(name.as_str()).on::<P::Input>(applies).batch(BATCH).lanes(1);
+            consumer.renamed(name).effects(Effects::TablesOnly)
+        };
+        assert!(!P::Input::types().is_empty(), "projection {} follows no events", P::NAME);
+        Self { name: P::NAME, version: P::VERSION, tables: P::tables(), make: Box::new(make) }
+    }
+
+    /// The consumer that fills the tables of a suffix.
+    pub(crate) fn consumer(&self, suffix: &str) -> Result<Consumer, StoreError> {
+        let names = PhysicalNames::new(&self.name, &self.tables, suffix);
+        Ok((self.make)(names, filler(&self.name, suffix)?))
+    }
+
+    /// Suffix of this version's first tables.
+    fn suffix(&self) -> String {
+        format!("v{}", self.version)
+    }
+
+    /// Whether tables of a suffix are filled by this version's code.
+    pub(crate) fn fills(&self, suffix: &str) -> bool {
+        suffix == self.suffix()
+            || suffix.strip_prefix(&self.suffix()).is_some_and(|rest| rest.starts_with('r'))
+    }
+
+    /// Reads or makes the projection's record, and the tables that it names.
+    pub(crate) async fn prepare(&self, store: &dyn Store) -> Result<ProjectionState, StoreError> {
+        loop {
+            let record = store.find_one(RecordKind::PROJECTION, self.name.as_str()).await?;
+            let revision = record.as_ref().map_or(0, |record| record.revision);
+            let before = record.as_ref().map(read::<ProjectionState>).transpose()?;
+            let mut state = before.clone().unwrap_or_default();
+            if state.live.is_none() {
+                (state.live, state.version) = (Some(self.suffix()), self.version);
+            } else if state.building.is_none() && !state.live.as_deref().is_some_and(|live| self.fills(live))
+            {
+                state.building = Some(self.suffix());
+            }
+            state.tables = self.tables.iter().map(|table| table.name.to_string()).collect();
+            let mut work = store.begin().await?;
+            for suffix in
+                [&state.live, &state.building].into_iter().flatten().filter(|suffix| self.fills(suffix))
+            {
+                self.create(suffix, work.as_mut());
+            }
+            if before.as_ref() != Some(&state) {
+                work.put(record_of(&self.name, &state), as_seen(revision));
+            }
+            match work.commit().await {
+                Commit::Committed(_) => return Ok(state),
+                Commit::Conflict(_) => {}
+                other => return Err(as_store_error(other)),
+            }
+        }
+    }
+
+    fn create(&self, suffix: &str, work: &mut dyn factum_core::Work) {
+        for table in &self.tables {
+            let name = format!("{}__{suffix}", table.name);
+            work.execute(format!("create table if not exists {name} ({})", table.columns).into(), vec![]);
+            for (number, columns) in table.indexes.iter().enumerate() {
+                let sql = format!("create index if not exists {name}_{number} on {name} ({columns})");
+                work.execute(sql.into(), vec![]);
+            }
+        }
+    }
+
+    /// Makes the tables being filled the live ones.
+    pub(crate) async fn cut_over(&self, store: &dyn Store, built: &str) -> Result<(), StoreError> {
+        loop {
+            let Some(record) = store.find_one(RecordKind::PROJECTION, self.name.as_str()).await? else {
+                return Ok(());
+            };
+            let mut state = read::<ProjectionState>(&record)?;
+            if state.building.as_deref() != Some(built) {
+                return Ok(());
+            }
+            state.retired.extend(state.live.take());
+            state.live = state.building.take();
+            state.version = self.version;
+            let mut work = store.begin().await?;
+            work.put(record_of(&self.name, &state), as_seen(record.revision));
+            match work.commit().await {
+                Commit::Committed(_) => return Ok(()),
+                Commit::Conflict(_) => {}
+                other => return Err(as_store_error(other)),
+            }
+        }
+    }
+}
+
+fn record_of(name: &ConsumerName, state: &ProjectionState) -> Record {
+    Record::new(RecordKind::PROJECTION, "", name.as_str(), to_bytes(state))
+}
+
+/// The name of the consumer that fills the tables of a suffix.
+pub(crate) fn filler(projection: &ConsumerName, suffix: &str) -> Result<ConsumerName, StoreError> {
+    let name = format!("{projection}.{suffix}");
+    name.parse()
+        .map_err(|error: factum_core::NameError| StoreError::new(StoreErrorKind::Invalid, error.to_string()))
+}
+
+/// The read side of a projection: queries its live tables, named in braces.
+///
+/// ```ignore
+/// let orders = ReadSide::<OrderSummary>::new(store.clone());
+/// let rows = orders.query("select status from {order_summary} where id = $1", &values![id]).await?;
+/// ```
+pub struct ReadSide<P> {
+    store: Arc<dyn Store>,
+    projection: PhantomData<fn() -> P>,
+}
+
+impl<P> Clone for ReadSide<P> {
+    fn clone(&self) -> Self {
+        Self { store: self.store.clone(), projection: PhantomData }
+    }
+}
+
+impl<P: Projection> ReadSide<P> {
+    /// Reads the projection's tables in this store.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, projection: PhantomData }
+    }
+
+    /// The physical names of the live tables; they change when a rebuild cuts over.
+    ///
+    /// # Errors
+    /// When the projection has never run on this store.
+    pub async fn names(&self) -> Result<PhysicalNames, StoreError> {
+        let state = state_of(self.store.as_ref(), &P::NAME).await?;
+        let live = state.and_then(|state| state.live).ok_or_else(|| {
+            let message =
+                format!("projection {} has never run on this store; start the app that declares it", P::NAME);
+            StoreError::new(StoreErrorKind::Invalid, message)
+        })?;
+        Ok(PhysicalNames::new(&P::NAME, &P::tables(), &live))
+    }
+
+    /// Queries the live tables.
+    ///
+    /// # Errors
+    /// When the statement is wrong, names a table that is not the projection's, or the store fails.
+    pub async fn query(&self, sql: &str, params: &[Value]) -> Result<Rows, StoreError> {
+        let sql = self.names().await?.resolve(sql);
+        let sql = sql.map_err(|error| StoreError::new(StoreErrorKind::Invalid, error.to_string()))?;
+        self.store.query(&sql, params).await
+    }
+}
+
+/// A projection's record.
+pub(crate) async fn state_of(
+    store: &dyn Store,
+    name: &ConsumerName,
+) -> Result<Option<ProjectionState>, StoreError> {
+    let record = store.find_one(RecordKind::PROJECTION, name.as_str()).await?;
+    Ok(record.as_ref().map(read::<ProjectionState>).transpose()?)
+}
+
+/// How often a projection's record is looked at for rebuilds and cut-overs.
+pub(crate) const WATCH: Duration = Duration::from_millis(500);
