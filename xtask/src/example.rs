@@ -1,0 +1,97 @@
+//! The examples: each is run as its reader would run it, in an empty folder, and must print what its page promises.
+//!
+//! An example plugs in by a line in the table. It ends by itself: one that needs a server or a key press is no example.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use crate::run::{self, Run};
+use crate::skips;
+
+/// Longest that an example may take: its reader is waiting.
+const EXAMPLE_MAX: Duration = Duration::from_secs(120);
+
+/// An example and what it must print.
+#[derive(Debug)]
+pub struct Example {
+    /// The binary in the target folder; `examples/NAME` for an example of a library.
+    pub binary: &'static str,
+    /// Its arguments.
+    pub arguments: &'static [&'static str],
+    /// Texts that must stand in what it prints, in this order.
+    pub prints: &'static [&'static str],
+}
+
+/// All examples.
+pub const EXAMPLES: [Example; 1] = [Example { binary: "orders", arguments: &["demo"], prints: &[] }];
+
+/// Runs every example; each counts as one test.
+///
+/// # Errors
+/// When one fails, hangs, or prints something else; when they do not compile.
+pub fn run_all(run: &mut Run) -> anyhow::Result<()> {
+    run.build()?;
+    let mut failed = Vec::new();
+    for example in &EXAMPLES {
+        let name = [&[example.binary], example.arguments].concat().join(" ");
+        let began = Instant::now();
+        match run_one(run, example) {
+            Ok(skipped) => {
+                run.skipped.extend(skipped);
+                run.tally.passed += 1;
+                println!("ok      {name} ({:.1} s)", began.elapsed().as_secs_f64());
+            }
+            Err(error) => {
+                run.tally.failed += 1;
+                println!("FAILED  {name}: {error:#}");
+                failed.push(name);
+            }
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join(", ")) }
+}
+
+fn run_one(run: &Run, example: &Example) -> anyhow::Result<Vec<String>> {
+    let folder = run.workspace.target.join("examples-run").join(example.binary);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let mut command = Command::new(run.binary(example.binary));
+    command.args(example.arguments).current_dir(&folder).env("NO_COLOR", "1");
+    let ended = run::capture(command, EXAMPLE_MAX)?;
+    let printed = ended.lines.join("\n");
+    if ended.code != Some(0) {
+        bail!("answered {:?}, after printing:\n{printed}", ended.code);
+    }
+    if let Some(text) = first_missing(&printed, example.prints) {
+        bail!("did not print {text:?} in its place, but:\n{printed}");
+    }
+    Ok(ended.lines.iter().filter_map(|line| skips::in_line(line)).collect())
+}
+
+/// The first of the texts that does not stand behind the one before it.
+fn first_missing<'a>(printed: &str, texts: &[&'a str]) -> Option<&'a str> {
+    let mut rest = printed;
+    for text in texts {
+        match rest.split_once(text) {
+            Some((_, behind)) => rest = behind,
+            None => return Some(text),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_must_come_in_order() {
+        assert_eq!(first_missing("placed, paid, stocked", &["placed", "stocked"]), None);
+        assert_eq!(first_missing("paid, placed", &["placed", "paid"]), Some("paid"));
+        assert_eq!(first_missing("", &[]), None);
+    }
+}
