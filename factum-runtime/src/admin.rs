@@ -15,13 +15,18 @@ use factum_core::{
 use crate::instance::as_store_error;
 use crate::state::{AuditEntry, ControlState, ProjectionState, SlotState, as_seen, read, to_bytes};
 
+pub mod follow;
+pub mod health;
 pub mod letters;
 pub mod look;
 pub mod replay;
+pub mod reset;
 
+pub use follow::{Follow, Progress};
 pub use letters::{Group, Letter, Requeued, Which};
 pub use look::{Stats, TraceNode};
 pub use replay::{ReplayPlan, ReplayRequest};
+pub use reset::ResetPlan;
 
 /// Operates one store.
 #[derive(Clone)]
@@ -344,6 +349,23 @@ impl Admin {
     pub async fn publish(&self, envelope: Envelope) -> Result<factum_core::Appended, AdminError> {
         let stream = envelope.stream().map_err(|error| AdminError::Refused(error.to_string()))?;
         Ok(self.store.append(&stream, Expected::Any, &[envelope]).await?)
+    }
+
+    /// Appends events as they stand, each to the stream of its category and key, all or none; answers one place for
+    /// each.
+    ///
+    /// # Errors
+    /// As [`Admin::publish`].
+    pub async fn publish_all(
+        &self,
+        envelopes: Vec<Envelope>,
+    ) -> Result<Vec<factum_core::Appended>, AdminError> {
+        let mut work = self.store.begin().await?;
+        for envelope in envelopes {
+            let stream = envelope.stream().map_err(|error| AdminError::Refused(error.to_string()))?;
+            work.append(stream, Expected::Any, vec![envelope]);
+        }
+        Ok(work.commit().await.into_result()?.appended)
     }
 }
 

@@ -42,6 +42,18 @@ pub struct Letter {
     pub(crate) record: Record,
 }
 
+impl Letter {
+    /// Which it is; a record is of no other kind.
+    #[must_use]
+    pub fn which(&self) -> Which {
+        match self.record.kind {
+            RecordKind::PARKED => Which::Parked,
+            RecordKind::REFUSED => Which::Refused,
+            _ => Which::Dead,
+        }
+    }
+}
+
 /// Letters that fail alike.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
@@ -155,6 +167,10 @@ impl Admin {
     async fn requeue_one(&self, letter: &Letter, id: EventId) -> Result<bool, AdminError> {
         let store = self.store.as_ref();
         let kind = letter.record.kind;
+        if kind == RecordKind::PARKED {
+            // It waits for an attempt already; queueing it again would count it twice.
+            return Ok(false);
+        }
         let slot = Slot::of_text(&letter.troubled.key);
         let Some(consumer) = letter.troubled.consumer.parse::<ConsumerName>().ok() else { return Ok(false) };
         loop {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use factum_core::{CorrelationId, EventId, Position, Query, Recorded, Timestamp};
 
+use super::follow::Progress;
 use super::{Admin, AdminError};
 use crate::state::Troubled;
 
@@ -116,6 +117,14 @@ impl Admin {
     /// # Errors
     /// When the store fails.
     pub async fn stats(&self) -> Result<Stats, AdminError> {
+        self.stats_watched(&mut |_, _| {}).await
+    }
+
+    /// The same, telling how far it has got: the whole log is read.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn stats_watched(&self, progress: Progress<'_>) -> Result<Stats, AdminError> {
         let mut stats = Stats::default();
         let mut types: BTreeMap<String, u64> = BTreeMap::new();
         let mut categories: BTreeMap<String, u64> = BTreeMap::new();
@@ -132,6 +141,7 @@ impl Admin {
                 stats.last = Some(event.envelope.time);
             }
             (query.after, stats.head) = (page.end, page.head);
+            progress(page.end, page.head);
             if !page.more {
                 break;
             }
