@@ -2,6 +2,7 @@
 //!
 //! Every task started here is joined by `stop`; nothing outlives it.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -285,10 +286,10 @@ async fn mind_projection(
         }
     }
     for suffix in wanted.into_iter().filter(|suffix| declared.fills(suffix)) {
-        if !fillers.contains_key(&suffix) {
+        if let Entry::Vacant(free) = fillers.entry(suffix) {
             let (stopper, stop) = Stopper::new();
-            let task = core.spawn(declared.consumer(&suffix)?, stop);
-            fillers.insert(suffix, (stopper, task));
+            let task = core.spawn(declared.consumer(free.key())?, stop);
+            free.insert((stopper, task));
         }
     }
     if let Some(building) = &state.building {
@@ -477,6 +478,17 @@ impl Running {
     pub async fn metrics(&self) -> Result<String, StoreError> {
         let head = self.core.store.head().await?;
         Ok(observe::prometheus(head.number(), &self.figures().await?))
+    }
+
+    /// Ends every task where it stands, letting nothing go: what a crash leaves behind. For tests of recovery.
+    pub async fn abort(self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        for task in self.tasks {
+            // Each ends as aborted.
+            let _ = task.await;
+        }
     }
 
     /// Finishes what is in hand, lets every slot go, and joins every task; handlers that do not finish within four

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod consumer;
 pub mod execute;
 mod inbox;
+pub mod inline;
 mod instance;
 pub mod observe;
 pub mod projection;
@@ -25,5 +26,6 @@ pub use execute::{
     DecideError, ExecuteError, ExecuteOptions, Executed, Idempotency, decide, execute, execute_with,
 };
 pub use inbox::From as Source;
+pub use inline::InlineStore;
 pub use projection::ReadSide;
 pub use relay::Relay;

@@ -92,7 +92,7 @@ impl Declared {
             for suffix in
                 [&state.live, &state.building].into_iter().flatten().filter(|suffix| self.fills(suffix))
             {
-                self.create(suffix, work.as_mut());
+                create_tables(&self.tables, suffix, work.as_mut());
             }
             if before.as_ref() != Some(&state) {
                 work.put(record_of(&self.name, &state), as_seen(revision));
@@ -101,17 +101,6 @@ impl Declared {
                 Commit::Committed(_) => return Ok(state),
                 Commit::Conflict(_) => {}
                 other => return Err(as_store_error(other)),
-            }
-        }
-    }
-
-    fn create(&self, suffix: &str, work: &mut dyn factum_core::Work) {
-        for table in &self.tables {
-            let name = format!("{}__{suffix}", table.name);
-            work.execute(format!("create table if not exists {name} ({})", table.columns).into(), vec![]);
-            for (number, columns) in table.indexes.iter().enumerate() {
-                let sql = format!("create index if not exists {name}_{number} on {name} ({columns})");
-                work.execute(sql.into(), vec![]);
             }
         }
     }
@@ -136,6 +125,18 @@ impl Declared {
                 Commit::Conflict(_) => {}
                 other => return Err(as_store_error(other)),
             }
+        }
+    }
+}
+
+/// Collects the making of a projection's tables under a suffix.
+pub(crate) fn create_tables(tables: &[Table], suffix: &str, work: &mut dyn factum_core::Work) {
+    for table in tables {
+        let name = format!("{}__{suffix}", table.name);
+        work.execute(format!("create table if not exists {name} ({})", table.columns).into(), vec![]);
+        for (number, columns) in table.indexes.iter().enumerate() {
+            let sql = format!("create index if not exists {name}_{number} on {name} ({columns})");
+            work.execute(sql.into(), vec![]);
         }
     }
 }

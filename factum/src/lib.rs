@@ -1,1 +1,70 @@
-//! Factum.
+//! Factum (Latin: a thing done): events with contracts, facts stored durably, every reaction retried, replayable and
+//! explainable.
+//!
+//! Stores remember. Brokers carry. Consumers react. This crate joins the parts under one name; start with
+//! [`open`] and [`App`].
+
+use std::sync::Arc;
+
+pub use factum_core::*;
+pub use factum_runtime::*;
+
+/// Contracts: catalogs, validation, and what generated code stands on.
+pub mod contract {
+    pub use factum_contract::*;
+}
+
+/// Stores, for programs that need the adapter's own type.
+pub mod store {
+    pub use factum_store::*;
+}
+
+/// Brokers, for programs that need the adapter's own type.
+#[cfg(feature = "memory")]
+pub mod broker {
+    pub use factum_broker::*;
+}
+
+/// What most programs import.
+pub mod prelude {
+    pub use factum_core::{
+        Context, Decider, Event, EventSet, Failure, Handler, Projection, Tables, event_set, values,
+    };
+    pub use factum_runtime::{App, Consumer, ReadSide, Relay};
+}
+
+use factum_contract::{CatalogSource, Contracts, ContractsError};
+
+/// Why a store was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The catalog built into the program is not valid.
+    #[error("the catalog cannot be used")]
+    Catalog(#[from] ContractsError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Opens the store that a URL names, guarded by a catalog: `sqlite:orders.db` or `memory:`.
+///
+/// Every event that breaks its contract is refused before it is stored, and every recorded one is checked, and
+/// brought to the version that the code knows, before it is handled.
+///
+/// # Errors
+/// When the catalog is not valid, or the store cannot be opened.
+pub async fn open(url: &str, catalog: CatalogSource) -> Result<Arc<dyn Store>, OpenError> {
+    Ok(open_for_maintenance(url, catalog).await?.store)
+}
+
+/// The same, with what operators need: checks and backups.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_for_maintenance(
+    url: &str,
+    catalog: CatalogSource,
+) -> Result<factum_store::Opened, OpenError> {
+    let contracts = Contracts::try_from(catalog)?;
+    Ok(factum_store::open(url, Arc::new(contracts))?)
+}

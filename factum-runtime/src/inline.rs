@@ -1,0 +1,331 @@
+//! Inline projections: tables that change in the same unit as the append, so that they are never behind.
+//!
+//! A store wrapped here applies them to every append that goes through it, from wherever. The price is paid by the
+//! writer, and the stream's version must be known: an append under `Expected::Any` to such a category is refused by
+//! name. Events are given with their version; their position does not exist yet.
+
+use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use factum_core::projection::PhysicalNames;
+use factum_core::{
+    AppendError, Appended, Attempt, Commit, Conflict, Context, Envelope, EventSet, Expected, Failure, Gate,
+    Guard, Lock, Origin, Page, Position, Projection, Query, Record, RecordKind, RecordQuery, Rows, Sql,
+    Store, StoreError, StoreErrorKind, StoreGuarantees, StreamId, Tables, Timestamp, Value, Version, Work,
+    WriteError,
+};
+
+use crate::instance::as_store_error;
+use crate::projection::create_tables;
+use crate::state::{ProjectionState, as_seen, read, to_bytes};
+
+/// How long a retry with the same event ids is told apart from a first append.
+const RETRY_WINDOW: Duration = Duration::from_secs(7 * 24 * 3600);
+
+type Applied<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
+type Apply =
+    dyn for<'a> Fn(&'a Envelope, &'a Origin, Timestamp, &'a mut dyn Work) -> Applied<'a> + Send + Sync;
+
+#[derive(Clone)]
+struct Inline {
+    name: String,
+    types: Vec<factum_core::EventType>,
+    apply: Arc<Apply>,
+}
+
+impl Inline {
+    fn follows(&self, envelope: &Envelope) -> bool {
+        self.types.iter().any(|known| known.name == envelope.event_type.name)
+    }
+}
+
+/// A store whose appends also fill the tables of its inline projections.
+pub struct InlineStore {
+    inner: Arc<dyn Store>,
+    projections: Vec<Inline>,
+}
+
+impl InlineStore {
+    /// Wraps a store; without projections it changes nothing.
+    pub fn new(inner: Arc<dyn Store>) -> Self {
+        Self { inner, projections: Vec::new() }
+    }
+
+    /// Adds a projection: makes its tables, and fills them from the log when they are new or its version changed.
+    /// Nobody else may append meanwhile.
+    ///
+    /// # Errors
+    /// When the store fails, or an event of the log cannot be applied.
+    pub async fn projection<P: Projection>(mut self, projection: P) -> Result<Self, StoreError> {
+        let suffix = format!("v{}", P::VERSION);
+        let names = Arc::new(PhysicalNames::new(&P::NAME, &P::tables(), &suffix));
+        let projection = Arc::new(projection);
+        let apply: Arc<Apply> = Arc::new(move |envelope, origin, now, work| {
+            let (projection, names) = (projection.clone(), names.clone());
+            Box::pin(async move {
+                let event = P::Input::decode(&envelope.event_type, &envelope.data)?;
+                let name = P::NAME;
+                let mut cx = Context::new(envelope, origin, &name, Attempt::FIRST, now, work);
+                let mut tables = Tables::new(&mut cx, &names);
+                projection.apply(event, &mut tables).await?;
+                match tables.take_fault() {
+                    None => Ok(()),
+                    Some(fault) => Err(fault.into()),
+                }
+            })
+        });
+        let inline = Inline { name: P::NAME.to_string(), types: P::Input::types(), apply };
+        self.prepare(&inline, &P::tables(), &suffix).await?;
+        self.projections.push(inline);
+        Ok(self)
+    }
+
+    async fn prepare(
+        &self,
+        inline: &Inline,
+        tables: &[factum_core::Table],
+        suffix: &str,
+    ) -> Result<(), StoreError> {
+        let record = self.inner.find_one(RecordKind::PROJECTION, &inline.name).await?;
+        let mut state = record.as_ref().map(read::<ProjectionState>).transpose()?.unwrap_or_default();
+        if state.live.as_deref() == Some(suffix) {
+            return Ok(());
+        }
+        let mut work = self.inner.begin().await?;
+        create_tables(tables, suffix, work.as_mut());
+        for table in tables {
+            // A first try that did not end left rows behind.
+            work.execute(format!("delete from {}__{suffix}", table.name).into(), vec![]);
+        }
+        committed(work.commit().await)?;
+        self.fill(inline).await?;
+        state.retired.extend(state.live.take());
+        state.live = Some(suffix.to_owned());
+        state.tables = tables.iter().map(|table| table.name.to_string()).collect();
+        let mut work = self.inner.begin().await?;
+        let revision = record.map_or(0, |record| record.revision);
+        let new = Record::new(RecordKind::PROJECTION, "inline", inline.name.clone(), to_bytes(&state));
+        work.put(new, as_seen(revision));
+        committed(work.commit().await)
+    }
+
+    async fn fill(&self, inline: &Inline) -> Result<(), StoreError> {
+        let types = inline.types.iter().map(|known| known.name.clone()).collect();
+        let mut query = Query { types, limit: Query::LIMIT_MAX, ..Query::default() };
+        loop {
+            let page = self.inner.read(&query).await?;
+            let now = self.inner.now().await?;
+            let mut work = self.inner.begin().await?;
+            for event in &page.events {
+                let (stream, version, position) = (event.stream.clone(), event.version, event.position);
+                let origin = Origin::Log { stream, version, position };
+                let applied =
+                    apply(inline, self.inner.gate().as_ref(), &event.envelope, &origin, now, work.as_mut());
+                applied.await.map_err(|error| {
+                    let message = format!(
+                        "inline projection {} cannot take event {}: {error}",
+                        inline.name, event.envelope.id
+                    );
+                    StoreError::new(StoreErrorKind::Invalid, message)
+                })?;
+            }
+            committed(work.commit().await)?;
+            if !page.more {
+                return Ok(());
+            }
+            query.after = page.end;
+        }
+    }
+}
+
+/// Applies one event, opened as the projection knows it.
+async fn apply(
+    inline: &Inline,
+    gate: &dyn Gate,
+    envelope: &Envelope,
+    origin: &Origin,
+    now: Timestamp,
+    work: &mut dyn Work,
+) -> Result<(), Failure> {
+    let known = inline.types.iter().find(|known| known.name == envelope.event_type.name);
+    let opened = match known {
+        Some(known) => gate.open(envelope, known)?,
+        None => None,
+    };
+    (inline.apply)(opened.as_ref().unwrap_or(envelope), origin, now, work).await
+}
+
+fn committed(commit: Commit) -> Result<(), StoreError> {
+    match commit {
+        Commit::Committed(_) => Ok(()),
+        other => Err(as_store_error(other)),
+    }
+}
+
+#[async_trait]
+impl Store for InlineStore {
+    fn guarantees(&self) -> StoreGuarantees {
+        self.inner.guarantees()
+    }
+
+    fn gate(&self) -> &Arc<dyn Gate> {
+        self.inner.gate()
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        self.inner.now().await
+    }
+
+    async fn read(&self, query: &Query) -> Result<Page, StoreError> {
+        self.inner.read(query).await
+    }
+
+    async fn wait(&self, after: Position) -> Result<(), StoreError> {
+        self.inner.wait(after).await
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Work>, StoreError> {
+        let now = self.inner.now().await?;
+        let work = self.inner.begin().await?;
+        Ok(Box::new(InlineWork {
+            inner: work,
+            now,
+            projections: self.projections.clone(),
+            appends: Vec::new(),
+        }))
+    }
+
+    async fn append(
+        &self,
+        to: &StreamId,
+        expected: Expected,
+        events: &[Envelope],
+    ) -> Result<Appended, AppendError> {
+        if !events.iter().any(|event| self.projections.iter().any(|inline| inline.follows(event))) {
+            return self.inner.append(to, expected, events).await;
+        }
+        let mut work = self.begin().await?;
+        work.append(to.clone(), expected.clone(), events.to_vec());
+        let committed = match work.commit().await {
+            // Met before under the same ids: the tables have it, and the log answers as the first time.
+            Commit::Conflict(Conflict::Record { kind: RecordKind::MARK, id, .. }) if id.starts_with(MARK) => {
+                return self.inner.append(to, expected, events).await;
+            }
+            other => other.into_result()?,
+        };
+        let first = committed.appended.into_iter().next();
+        first.ok_or_else(|| StoreError::new(StoreErrorKind::Other, "the commit named no append").into())
+    }
+
+    async fn find(&self, kind: RecordKind, query: &RecordQuery) -> Result<Vec<Record>, StoreError> {
+        self.inner.find(kind, query).await
+    }
+}
+
+const MARK: &str = "inline/";
+
+struct InlineWork {
+    inner: Box<dyn Work>,
+    now: Timestamp,
+    projections: Vec<Inline>,
+    appends: Vec<(StreamId, Expected, Vec<Envelope>)>,
+}
+
+impl InlineWork {
+    /// Collects what the projections make of the collected appends.
+    async fn project(&mut self) -> Result<(), WriteError> {
+        let gate = self.inner.gate().clone();
+        for (stream, expected, events) in std::mem::take(&mut self.appends) {
+            let before = match expected {
+                Expected::NoStream => Version::EMPTY,
+                Expected::At(version) => version,
+                Expected::Any | Expected::Unchanged { .. } => return Err(self.indefinite(&stream, &events)),
+            };
+            for (index, event) in events.iter().enumerate() {
+                let version = Version::at(before.number() + index as u64 + 1);
+                // The position is given by the commit; nothing may depend on it here.
+                let origin = Origin::Log { stream: stream.clone(), version, position: Position::START };
+                for inline in self.projections.iter().filter(|inline| inline.follows(event)) {
+                    let applied =
+                        apply(inline, gate.as_ref(), event, &origin, self.now, self.inner.as_mut()).await;
+                    applied.map_err(|error| {
+                        WriteError::Invalid(format!(
+                            "inline projection {} cannot take the event: {error}",
+                            inline.name
+                        ))
+                    })?;
+                }
+            }
+            if let Some(event) = events.first() {
+                let mark = Record::new(RecordKind::MARK, "inline", format!("{MARK}{}", event.id), Vec::new());
+                self.inner.put(mark.due(self.now.plus(RETRY_WINDOW)), Guard::Absent);
+            }
+        }
+        Ok(())
+    }
+
+    fn indefinite(&self, stream: &StreamId, events: &[Envelope]) -> WriteError {
+        let inline = self.projections.iter().find(|inline| events.iter().any(|event| inline.follows(event)));
+        let name = inline.map_or("", |inline| inline.name.as_str());
+        WriteError::Invalid(format!(
+            "inline projection {name} follows stream {stream}: append there with Expected::NoStream or Expected::At, so that versions are known"
+        ))
+    }
+}
+
+#[async_trait]
+impl Work for InlineWork {
+    fn execute(&mut self, sql: Sql, params: Vec<Value>) {
+        self.inner.execute(sql, params);
+    }
+
+    fn append(&mut self, to: StreamId, expected: Expected, events: Vec<Envelope>) {
+        if events.iter().any(|event| self.projections.iter().any(|inline| inline.follows(event))) {
+            self.appends.push((to.clone(), expected.clone(), events.clone()));
+        }
+        self.inner.append(to, expected, events);
+    }
+
+    fn put(&mut self, record: Record, guard: Guard) {
+        self.inner.put(record, guard);
+    }
+
+    fn remove(&mut self, kind: RecordKind, id: String, guard: Guard) {
+        self.inner.remove(kind, id, guard);
+    }
+
+    async fn query(&mut self, sql: &str, params: &[Value], lock: Lock) -> Result<Rows, StoreError> {
+        self.inner.query(sql, params, lock).await
+    }
+
+    async fn read(&mut self, query: &Query) -> Result<Page, StoreError> {
+        self.inner.read(query).await
+    }
+
+    async fn find(&mut self, kind: RecordKind, query: &RecordQuery) -> Result<Vec<Record>, StoreError> {
+        self.inner.find(kind, query).await
+    }
+
+    fn gate(&self) -> &Arc<dyn Gate> {
+        self.inner.gate()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.inner.is_empty()
+    }
+
+    async fn commit(mut self: Box<Self>) -> Commit {
+        if let Err(error) = self.project().await {
+            return Commit::Failed(error);
+        }
+        self.inner.commit().await
+    }
+
+    fn as_any(&mut self) -> &mut dyn Any {
+        self.inner.as_any()
+    }
+}
