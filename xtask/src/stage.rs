@@ -117,6 +117,8 @@ impl FromStr for Stage {
 
 /// Runs the tests that tidy has not run, in nextest where it is installed.
 fn all_tests(run: &mut Run) -> anyhow::Result<()> {
+    // Tests of one crate call the binaries of another, which cargo would build only for the crate's own tests.
+    run.build()?;
     if run.has_nextest() {
         let profile = ["--profile", "xtask", "--no-fail-fast", "--no-tests", "pass"];
         let options = [&profile[..], &["-E", "not binary(tidy)"]].concat();
