@@ -1,1 +1,61 @@
-//! Part of Factum.
+//! Factum's stores: adapters that remember the log, and records beside it.
+//!
+//! Each adapter is one feature and one module, and keeps the promises written on [`factum_core::Store`]; [`open`]
+//! chooses by URL, so that programs name a store in their configuration and nowhere else.
+//! Never imports a contract, a runtime or another adapter.
+
+use std::fmt;
+use std::sync::Arc;
+
+use factum_core::{Gate, Maintenance, Store, StoreError, StoreErrorKind};
+
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
+
+/// An open store: what programs use, and what operators do to it.
+#[derive(Clone)]
+pub struct Opened {
+    /// The log, and records beside it.
+    pub store: Arc<dyn Store>,
+    /// Checking, copying, looking after.
+    pub maintenance: Arc<dyn Maintenance>,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").finish_non_exhaustive()
+    }
+}
+
+/// Opens the store that a URL names: `memory:`, `sqlite:orders.db`, or the path of a file.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+/// let opened = factum_store::open("memory:", Arc::new(factum_core::OpenGate))?;
+/// assert!(opened.store.guarantees().sql);
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// When no adapter knows the URL, or what it names is not a store or cannot be opened.
+pub fn open(url: &str, gate: Arc<dyn Gate>) -> Result<Opened, StoreError> {
+    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        let message = "PostgreSQL is not built into this program; use sqlite:<path> or memory:";
+        return Err(StoreError::new(StoreErrorKind::Invalid, message));
+    }
+    #[cfg(feature = "sqlite")]
+    {
+        let store = SqliteStore::open(url, sqlite::Options::new(gate))?;
+        Ok(Opened { store: Arc::new(store.clone()), maintenance: Arc::new(store) })
+    }
+    #[cfg(not(feature = "sqlite"))]
+    {
+        let _ = gate;
+        let message = "no store is built into this program; enable the feature `sqlite` of factum-store";
+        Err(StoreError::new(StoreErrorKind::Invalid, message))
+    }
+}

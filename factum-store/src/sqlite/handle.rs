@@ -1,0 +1,151 @@
+//! What every clone of a store holds: the ways to the writer and the readers, and the threads behind them.
+//!
+//! When the last one is dropped, what is queued is finished and every thread is joined.
+//! Never outlives its threads, and no thread outlives it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use factum_core::{
+    Gate, Page, Position, Query, Record, RecordKind, RecordQuery, Rows, StoreError, StoreErrorKind,
+    Timestamp, Value,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::connect;
+use super::error::{closed, store_error};
+use super::place::Place;
+use super::readers::Readers;
+use super::shared::Shared;
+use super::watcher::Watcher;
+use super::writer::{QUEUE_MAX, Request, Writer};
+use super::{Limits, Now, Options, QUERY_MAX, Synchronous, read, record, statement};
+
+pub(super) struct Handle {
+    pub(super) gate: Arc<dyn Gate>,
+    pub(super) now: Now,
+    pub(super) limits: Limits,
+    pub(super) place: Place,
+    pub(super) synchronous: Synchronous,
+    pub(super) shared: Arc<Shared>,
+    readers: Readers,
+    watcher: Option<Watcher>,
+    writer: Mutex<Option<mpsc::Sender<Request>>>,
+    writing: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Handle {
+    pub(super) fn open(url: &str, options: Options) -> Result<Self, StoreError> {
+        let Options { gate, now, readers, event_bytes_max, synchronous, existing } = options;
+        let place = Place::of(url)?;
+        let opened = connect::writer(&place, synchronous, existing)?;
+        let head =
+            read::head(&opened.connection).map_err(|error| store_error("cannot open the store", error))?;
+        let shared = Arc::new(Shared::new(Position::at(head.cast_unsigned())));
+        let readers = Readers::start(&place, readers)?;
+        let (sender, queue) = mpsc::channel(QUEUE_MAX);
+        let watcher = match place.is_memory() {
+            true => None,
+            false => Some(Watcher::start(&place, Arc::clone(&shared), sender.downgrade())?),
+        };
+        place.vanish();
+        let writer = Writer::new(place.clone(), synchronous, Arc::clone(&shared), queue, opened);
+        let writing = start(writer)?;
+        Ok(Self {
+            gate,
+            now,
+            limits: Limits { event_bytes_max, ..Limits::default() },
+            place,
+            synchronous,
+            shared,
+            readers,
+            watcher,
+            writer: Mutex::new(Some(sender)),
+            writing: Mutex::new(Some(writing)),
+        })
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        (self.now)()
+    }
+
+    /// Hands a request to the writer, once there is a place in its queue.
+    pub(super) async fn send(&self, request: Request) -> Result<(), StoreError> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(writer) = writer else { return Err(closed()) };
+        writer.send(request).await.map_err(|_| closed())
+    }
+
+    pub(super) async fn read(&self, query: &Query) -> Result<Page, StoreError> {
+        if let Some(page) = self.shared.recent.page(query) {
+            return Ok(page);
+        }
+        let query = query.clone();
+        self.ask(move |reader| read::page_at_once(&reader.connection, &mut reader.names, &query)).await
+    }
+
+    pub(super) async fn find(
+        &self,
+        kind: RecordKind,
+        query: &RecordQuery,
+    ) -> Result<Vec<Record>, StoreError> {
+        let query = query.clone();
+        self.ask(move |reader| record::find(&reader.connection, kind, &query)).await
+    }
+
+    pub(super) async fn query(&self, sql: &str, params: &[Value]) -> Result<Rows, StoreError> {
+        let (sql, params) = (sql.to_owned(), params.to_vec());
+        let question = move |reader: &mut super::readers::Reader| {
+            let rows = statement::query(&reader.connection, &reader.door, &sql, &params, QUERY_MAX);
+            rows.map_err(|fault| fault.into_store_error(&reader.door))
+        };
+        self.ask(question).await
+    }
+
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut super::readers::Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.readers.ask(question).await
+    }
+
+    /// Finishes what is queued, copies the write-ahead log back, and ends the threads.
+    pub(super) async fn close(&self) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            let (reply, done) = oneshot::channel();
+            if writer.send(Request::Close(reply)).await.is_ok() {
+                let _ = done.await;
+            }
+        }
+        self.end();
+    }
+
+    fn end(&self) {
+        self.shared.close();
+        drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(watcher) = &self.watcher {
+            watcher.close();
+        }
+        self.readers.close();
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A native closure that holds the last handle drops it on the writer's thread, which cannot wait for itself.
+        if let Some(writing) = writing.filter(|writing| writing.thread().id() != thread::current().id()) {
+            let _ = writing.join();
+        }
+        self.place.vanish();
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn start(writer: Writer) -> Result<JoinHandle<()>, StoreError> {
+    let started = thread::Builder::new().name("factum-write".to_owned()).spawn(move || writer.run());
+    started.map_err(|error| {
+        StoreError::new(StoreErrorKind::Other, "cannot start the writing thread").because(error)
+    })
+}

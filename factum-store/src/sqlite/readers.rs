@@ -1,0 +1,149 @@
+//! A small pool of threads that read: each with its own connection and its own names.
+//!
+//! Reading blocks, so it has threads of its own instead of an executor's. Whoever asks waits for a place in a
+//! bounded queue; an answer that nobody waits for any more is not computed.
+//! Never writes, and never holds a read transaction between two questions.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use factum_core::{StoreError, StoreErrorKind};
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::connect;
+use super::door::Door;
+use super::error::closed;
+use super::names::Names;
+use super::place::Place;
+
+/// Questions that wait for a reader; more wait for a place.
+const QUEUE_MAX: usize = 1024;
+
+/// One reading thread's own.
+pub(super) struct Reader {
+    pub(super) connection: Connection,
+    pub(super) door: Door,
+    pub(super) names: Names,
+}
+
+type Job = Box<dyn FnOnce(&mut Reader) + Send>;
+
+pub(super) struct Readers {
+    shared: Arc<Shared>,
+    places: Arc<Semaphore>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    filled: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<(Job, OwnedSemaphorePermit)>,
+    is_closed: bool,
+}
+
+impl Readers {
+    /// Opens `count` connections, each on a thread of its own.
+    pub(super) fn start(place: &Place, count: usize) -> Result<Self, StoreError> {
+        let shared = Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new() });
+        let readers = Self {
+            shared: Arc::clone(&shared),
+            places: Arc::new(Semaphore::new(QUEUE_MAX)),
+            threads: Mutex::default(),
+        };
+        for number in 1..=count.max(1) {
+            let connect::Opened { connection, door } = connect::reader(place)?;
+            let reader = Reader { connection, door, names: Names::new() };
+            let shared = Arc::clone(&shared);
+            let thread = thread::Builder::new()
+                .name(format!("factum-read-{number}"))
+                .spawn(move || shared.serve(reader))
+                .map_err(|error| {
+                    StoreError::new(StoreErrorKind::Other, "cannot start a reading thread").because(error)
+                })?;
+            readers.threads().push(thread);
+        }
+        Ok(readers)
+    }
+
+    /// Asks a reader.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| closed())?;
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |reader| {
+            if !reply.is_closed() {
+                // Nobody waiting any more is no failure.
+                let _ = reply.send(question(reader));
+            }
+        });
+        {
+            let mut queue = self.shared.lock();
+            if queue.is_closed {
+                return Err(closed());
+            }
+            queue.jobs.push_back((job, place));
+        }
+        self.shared.filled.notify_one();
+        answer.await.unwrap_or_else(|_| {
+            Err(StoreError::new(
+                StoreErrorKind::Other,
+                "a reading thread broke off; look at the log for its panic",
+            ))
+        })
+    }
+
+    /// Answers what is queued, and ends the threads.
+    pub(super) fn close(&self) {
+        self.places.close();
+        self.shared.lock().is_closed = true;
+        self.shared.filled.notify_all();
+        for thread in std::mem::take(&mut *self.threads()) {
+            // A question that drops the last handle runs on such a thread, which cannot wait for itself.
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serve(&self, mut reader: Reader) {
+        while let Some((job, place)) = self.next() {
+            // A panic answers "broke off" to its one caller; the thread and the others go on.
+            if catch_unwind(AssertUnwindSafe(|| job(&mut reader))).is_err() {
+                reader.names.forget();
+            }
+            drop(place);
+        }
+    }
+
+    fn next(&self) -> Option<(Job, OwnedSemaphorePermit)> {
+        let mut queue = self.lock();
+        loop {
+            if let Some(job) = queue.jobs.pop_front() {
+                return Some(job);
+            }
+            if queue.is_closed {
+                return None;
+            }
+            queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Records as rows: written under a guard, found by id, group or due time.
+//!
+//! Records are judged before they are written, so that a write that is refused has touched nothing.
+//! Never looks into a record's content.
+
+use bytes::Bytes;
+use factum_core::{
+    Conflict, Guard, Record, RecordKind, RecordQuery, Revision, StoreError, Timestamp, WriteError,
+};
+use rusqlite::{Connection, OptionalExtension as _, Row};
+
+use super::append::Stop;
+use super::error::Doing as _;
+
+/// Largest record: records are read whole, a thousand at a time.
+const BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Refuses a record that is beyond a limit.
+pub(super) fn check(record: &Record) -> Result<(), WriteError> {
+    let most = Record::NAME_BYTES_MAX;
+    if record.id.len().max(record.group.len()) > most {
+        return Err(WriteError::Invalid(format!("a record's id and group have at most {most} bytes")));
+    }
+    if record.bytes.len() > BYTES_MAX {
+        let found = record.bytes.len();
+        return Err(WriteError::Invalid(format!(
+            "a record of {found} bytes is over the limit of {BYTES_MAX}"
+        )));
+    }
+    Ok(())
+}
+
+/// What a record is before a write.
+struct Before {
+    rowid: i64,
+    revision: i64,
+    group: String,
+    due: Option<i64>,
+}
+
+/// Writes a record, when its guard holds.
+pub(super) fn put(connection: &Connection, record: &Record, guard: Guard) -> Result<(), Stop> {
+    let before = judge(connection, record.kind, &record.id, guard)?;
+    let due = record.due.map(Timestamp::as_micros);
+    let bytes = &record.bytes[..];
+    match before {
+        None => {
+            let mut insert = connection.prepare_cached(include_str!("sql/record_insert.sql"))?;
+            insert.execute((record.kind.as_str(), &record.id, &record.group, due, bytes))?;
+        }
+        Some(before) if before.group == record.group && before.due == due => {
+            let mut write = connection.prepare_cached(include_str!("sql/record_write.sql"))?;
+            write.execute((before.rowid, before.revision + 1, bytes))?;
+        }
+        Some(before) => {
+            let mut write = connection.prepare_cached(include_str!("sql/record_move.sql"))?;
+            write.execute((before.rowid, &record.group, due, before.revision + 1, bytes))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a record, when its guard holds.
+pub(super) fn remove(connection: &Connection, kind: RecordKind, id: &str, guard: Guard) -> Result<(), Stop> {
+    if let Some(before) = judge(connection, kind, id, guard)? {
+        connection.prepare_cached(include_str!("sql/record_delete.sql"))?.execute([before.rowid])?;
+    }
+    Ok(())
+}
+
+fn judge(connection: &Connection, kind: RecordKind, id: &str, guard: Guard) -> Result<Option<Before>, Stop> {
+    let mut get = connection.prepare_cached(include_str!("sql/record_get.sql"))?;
+    let before = get
+        .query_row([kind.as_str(), id], |row| {
+            Ok(Before { rowid: row.get(0)?, revision: row.get(1)?, group: row.get(2)?, due: row.get(3)? })
+        })
+        .optional()?;
+    let actual = before.as_ref().map_or(0, |before| before.revision.cast_unsigned());
+    let holds = match guard {
+        Guard::Any => true,
+        Guard::Absent => before.is_none(),
+        Guard::At(revision) => before.is_some() && actual == revision,
+    };
+    if holds {
+        return Ok(before);
+    }
+    Err(Conflict::Record { kind, id: id.to_owned(), expected: guard, actual }.into())
+}
+
+/// Finds records of a kind, as they are committed.
+pub(super) fn find(
+    connection: &Connection,
+    kind: RecordKind,
+    query: &RecordQuery,
+) -> Result<Vec<Record>, StoreError> {
+    read(connection, kind, query).doing("cannot find records")
+}
+
+fn read(connection: &Connection, kind: RecordKind, query: &RecordQuery) -> rusqlite::Result<Vec<Record>> {
+    let name = kind.as_str();
+    let limit = query.limit.min(RecordQuery::LIMIT_MAX) as i64;
+    // The text that sorts next after `id` is `id` and a NUL; the empty text sorts before all.
+    let from = query.after_id.as_ref().map_or_else(String::new, |id| format!("{id}\0"));
+    let (group, prefix) = (query.group.as_deref(), query.group_prefix.as_deref());
+    let below = prefix.and_then(successor);
+    let record = |row: &Row<'_>| record(kind, row);
+    let prepare = |sql| connection.prepare_cached(sql);
+    if let Some(id) = &query.id {
+        let mut statement = prepare(include_str!("sql/record_by_id.sql"))?;
+        let found = statement.query_row((name, id), record).optional()?;
+        return Ok(found.into_iter().filter(|record| matches(query, record)).take(limit as usize).collect());
+    }
+    if let Some(until) = query.due_until {
+        let mut statement = prepare(include_str!("sql/record_by_due.sql"))?;
+        let params = (name, until.as_micros(), group, prefix, below, from, limit);
+        return statement.query_map(params, record)?.collect();
+    }
+    match (group, prefix) {
+        (Some(group), Some(prefix)) if !group.starts_with(prefix) => Ok(Vec::new()),
+        (Some(group), _) => {
+            let mut statement = prepare(include_str!("sql/record_by_group.sql"))?;
+            statement.query_map((name, group, from, limit), record)?.collect()
+        }
+        (None, Some(prefix)) => {
+            let mut statement = prepare(include_str!("sql/record_by_prefix.sql"))?;
+            statement.query_map((name, prefix, below, from, limit), record)?.collect()
+        }
+        (None, None) => {
+            let mut statement = prepare(include_str!("sql/record_by_kind.sql"))?;
+            statement.query_map((name, from, limit), record)?.collect()
+        }
+    }
+}
+
+fn record(kind: RecordKind, row: &Row<'_>) -> rusqlite::Result<Record> {
+    Ok(Record {
+        kind,
+        id: row.get(0)?,
+        group: row.get(1)?,
+        due: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_micros),
+        revision: Revision::try_from(row.get::<_, i64>(3)?).unwrap_or(0),
+        bytes: Bytes::from(row.get::<_, Vec<u8>>(4)?),
+    })
+}
+
+fn matches(query: &RecordQuery, record: &Record) -> bool {
+    query.group.as_ref().is_none_or(|group| *group == record.group)
+        && query.group_prefix.as_ref().is_none_or(|prefix| record.group.starts_with(prefix.as_str()))
+        && query.due_until.is_none_or(|until| record.due.is_some_and(|due| due <= until))
+        && query.after_id.as_ref().is_none_or(|after| record.id > *after)
+}
+
+/// The least text that is greater than every text that starts with `prefix`; `None` when there is none.
+fn successor(prefix: &str) -> Option<String> {
+    let mut text = prefix.to_owned();
+    while let Some(last) = text.pop() {
+        // Stepping over the surrogates, which are no characters.
+        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
+        if let Some(next) = next {
+            text.push(next);
+            return Some(text);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_successor_is_above_every_text_with_the_prefix() {
+        assert_eq!(successor("ab").as_deref(), Some("ac"));
+        assert_eq!(successor("a\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(successor("\u{d7ff}").as_deref(), Some("\u{e000}"));
+        assert_eq!(successor("\u{10ffff}"), None);
+        assert_eq!(successor(""), None);
+    }
+}

@@ -1,0 +1,2 @@
+-- factum: takes the write lock.
+begin immediate

@@ -1,0 +1,2 @@
+-- factum: makes it durable.
+commit

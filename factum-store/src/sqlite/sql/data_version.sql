@@ -1,0 +1,2 @@
+-- factum: changes when another connection has committed.
+pragma data_version

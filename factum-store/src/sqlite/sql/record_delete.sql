@@ -1,0 +1,2 @@
+-- factum: a record goes.
+delete from factum_record where rowid = ?1

@@ -1,0 +1,2 @@
+-- factum: the unit stays.
+release factum_unit

@@ -1,0 +1,2 @@
+-- factum: undoes it.
+rollback

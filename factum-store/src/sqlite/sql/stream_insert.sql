@@ -1,0 +1,2 @@
+-- factum: a new stream.
+insert into factum_stream (name, version) values (?1, ?2)

@@ -1,0 +1,2 @@
+-- factum: a stream's new version.
+update factum_stream set version = ?2 where id = ?1

@@ -1,0 +1,221 @@
+//! A unit of work on SQLite: collects, and hands all of it to the writer at once.
+//!
+//! It takes the writer early only when it must (a locking query, or a query after a write), and then lets go of it by
+//! being dropped, by committing, or by running out of time.
+//! Never blocks an executor's thread: the writer and the readers have threads of their own.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Instant;
+
+use async_trait::async_trait;
+use factum_core::{
+    Commit, Committed, Envelope, Expected, Gate, Guard, Lock, Page, Query, Record, RecordKind, RecordQuery,
+    Rows, Sql, StoreError, StoreErrorKind, StreamId, Value, Work, WriteError,
+};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::error::closed;
+use super::event::prepare;
+use super::handle::Handle;
+use super::record;
+use super::step::{NativeResult, Step};
+use super::writer::{Ask, Owner, Refusal, Request, Session, Unit, over};
+
+/// Writes that one unit collects at most: more would hold the writer for too long.
+const STEPS_MAX: usize = 100_000;
+
+/// Bytes that one unit collects at most, roughly.
+const BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A unit of work; dropped, it leaves no trace.
+pub struct SqliteWork {
+    handle: Arc<Handle>,
+    steps: Vec<Step>,
+    count: usize,
+    bytes: usize,
+    session: Option<SyncSender<Ask>>,
+    /// The unit was undone early; its commit answers this.
+    undone: Option<Commit>,
+}
+
+impl SqliteWork {
+    pub(super) fn new(handle: Arc<Handle>) -> Self {
+        Self { handle, steps: Vec::new(), count: 0, bytes: 0, session: None, undone: None }
+    }
+
+    /// Collects a closure that runs on the writer's thread, inside the unit's transaction.
+    ///
+    /// It can do what [`Work::execute`] can, with rusqlite's own interface; an error or a panic of it fails the
+    /// commit. Short, because everybody else's writes wait for it; it must not wait for anything.
+    ///
+    /// ```
+    /// # use factum_core::{Store, Commit};
+    /// # use factum_store::sqlite::{Options, SqliteStore, SqliteWork};
+    /// # tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(async {
+    /// # let store = SqliteStore::open("memory:", Options::default()).expect("opens");
+    /// let mut unit = store.begin().await.expect("begins");
+    /// let native = unit.as_any().downcast_mut::<SqliteWork>().expect("a unit of a SQLite store");
+    /// native.run(|connection| {
+    ///     connection.execute_batch("create table seat (number integer primary key)")?;
+    ///     connection.execute("insert into seat values (?1)", [7])?;
+    ///     Ok(())
+    /// });
+    /// assert!(matches!(unit.commit().await, Commit::Committed(_)));
+    /// # });
+    /// ```
+    pub fn run(&mut self, native: impl FnOnce(&Connection) -> NativeResult + Send + 'static) {
+        self.collect(Step::Run(Some(Box::new(native))));
+    }
+
+    fn collect(&mut self, step: Step) {
+        self.count += 1;
+        self.bytes += step.bytes();
+        let is_over = self.count > STEPS_MAX || self.bytes > BYTES_MAX;
+        match self.steps.last() {
+            // The unit is lost; nothing more needs to be kept.
+            Some(Step::Wrong(_)) => {}
+            _ if is_over => {
+                let message =
+                    format!("a unit of work holds over {STEPS_MAX} writes or {BYTES_MAX} bytes; split it");
+                self.steps.push(Step::Wrong(Some(WriteError::Invalid(message))));
+            }
+            _ => self.steps.push(step),
+        }
+    }
+
+    /// Sends what is collected, and asks within the unit's transaction.
+    async fn ask(&mut self, sql: &str, params: &[Value]) -> Result<Rows, StoreError> {
+        let session = match &self.session {
+            Some(session) => session.clone(),
+            None => self.open_session().await?,
+        };
+        let (reply, answer) = oneshot::channel();
+        let steps = std::mem::take(&mut self.steps);
+        let ask = Ask::Query { steps, sql: sql.to_owned(), params: params.to_vec(), reply };
+        // Questions alternate with answers, so that the channel always has room.
+        let sent = session.try_send(ask);
+        let answer = if sent.is_ok() { answer.await.ok() } else { None };
+        match answer {
+            Some(Ok(rows)) => Ok(rows),
+            Some(Err(Refusal::Query(error))) => Err(error),
+            Some(Err(Refusal::Unit(commit))) => Err(self.undone(commit)),
+            None => Err(self.undone(Commit::Failed(over()))),
+        }
+    }
+
+    async fn open_session(&mut self) -> Result<SyncSender<Ask>, StoreError> {
+        let (session, asks) = sync_channel(1);
+        let request = Session { asks, owner: Owner::current(), asked: Instant::now() };
+        self.handle.send(Request::Session(request)).await?;
+        self.session = Some(session.clone());
+        Ok(session)
+    }
+
+    fn undone(&mut self, commit: Commit) -> StoreError {
+        let why = match &commit {
+            Commit::Conflict(conflict) => conflict.to_string(),
+            Commit::Failed(error) => error.to_string(),
+            Commit::Unknown(error) => error.to_string(),
+            Commit::Committed(_) => String::new(),
+        };
+        self.undone = Some(commit);
+        self.session = None;
+        StoreError::new(StoreErrorKind::Invalid, format!("the unit of work was undone: {why}"))
+    }
+}
+
+#[async_trait]
+impl Work for SqliteWork {
+    fn execute(&mut self, sql: Sql, params: Vec<Value>) {
+        self.collect(Step::Execute { sql, params });
+    }
+
+    fn append(&mut self, to: StreamId, expected: Expected, events: Vec<Envelope>) {
+        let events = prepare(&*self.handle.gate, &self.handle.limits, events.into_iter());
+        self.collect(match events {
+            Ok(events) => Step::Append { to, expected, events },
+            Err(error) => Step::Wrong(Some(error)),
+        });
+    }
+
+    fn put(&mut self, record: Record, guard: Guard) {
+        self.collect(match record::check(&record) {
+            Ok(()) => Step::Put { record, guard },
+            Err(error) => Step::Wrong(Some(error)),
+        });
+    }
+
+    fn remove(&mut self, kind: RecordKind, id: String, guard: Guard) {
+        self.collect(Step::Remove { kind, id, guard });
+    }
+
+    async fn query(&mut self, sql: &str, params: &[Value], lock: Lock) -> Result<Rows, StoreError> {
+        if self.undone.is_some() {
+            return Err(StoreError::new(StoreErrorKind::Invalid, "the unit of work was undone before"));
+        }
+        if lock == Lock::None && self.steps.is_empty() && self.session.is_none() {
+            return self.handle.query(sql, params).await;
+        }
+        self.ask(sql, params).await
+    }
+
+    async fn read(&mut self, query: &Query) -> Result<Page, StoreError> {
+        self.handle.read(query).await
+    }
+
+    async fn find(&mut self, kind: RecordKind, query: &RecordQuery) -> Result<Vec<Record>, StoreError> {
+        self.handle.find(kind, query).await
+    }
+
+    fn gate(&self) -> &Arc<dyn Gate> {
+        &self.handle.gate
+    }
+
+    fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    async fn commit(mut self: Box<Self>) -> Commit {
+        if let Some(undone) = self.undone.take() {
+            return undone;
+        }
+        let steps = std::mem::take(&mut self.steps);
+        let Some(session) = self.session.take() else {
+            if steps.is_empty() {
+                return Commit::Committed(Committed::default());
+            }
+            return self.handle.commit(steps).await;
+        };
+        let (reply, answer) = oneshot::channel();
+        if session.try_send(Ask::Commit { steps, reply }).is_err() {
+            return Commit::Failed(over());
+        }
+        // A session that ended before it took the question has undone the unit.
+        answer.await.unwrap_or_else(|_| Commit::Failed(over()))
+    }
+
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+impl std::fmt::Debug for SqliteWork {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteWork").field("steps", &self.steps).finish_non_exhaustive()
+    }
+}
+
+impl Handle {
+    /// Hands a unit to the writer, and waits for the commit that covers it.
+    pub(super) async fn commit(&self, steps: Vec<Step>) -> Commit {
+        let (reply, answer) = oneshot::channel();
+        let unit = Unit { steps, reply, owner: Owner::current(), asked: Instant::now() };
+        if let Err(error) = self.send(Request::Unit(unit)).await {
+            return Commit::Failed(WriteError::Store(error));
+        }
+        answer.await.unwrap_or_else(|_| Commit::Unknown(closed()))
+    }
+}

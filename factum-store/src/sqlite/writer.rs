@@ -1,0 +1,398 @@
+//! The one thread that writes: takes what has come, commits it together, and answers.
+//!
+//! While one commit syncs, the next group forms in the queue, so that no unit waits for company. Each caller is
+//! answered after the sync that covers it. Several processes may write to one file: whatever this thread remembers
+//! is dropped when another one has committed.
+//! Never answers "committed" for what a failed sync may have lost: such a group is unknown to all its callers.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use factum_core::{Commit, Committed, StoreError, StoreErrorKind, WriteError};
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::append::{Log, Stop};
+use super::connect::{self, Opened};
+use super::error::{Trouble, store_error};
+use super::place::Place;
+use super::shared::Shared;
+use super::step::Step;
+use super::{Existing, Synchronous};
+
+mod finish;
+mod session;
+
+pub(super) use session::{Ask, Owner, Refusal, Session, over};
+
+use std::sync::Arc;
+
+/// Requests that wait for the writer; more wait for a place.
+pub(super) const QUEUE_MAX: usize = 8192;
+
+/// Units that share one commit at most.
+const GROUP_UNITS_MAX: usize = 4096;
+
+/// Bytes that share one commit, roughly: bounds how long the first of a group waits.
+const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Pages in the write-ahead log at which it is copied back: 32 MB.
+const CHECKPOINT_PAGES: i32 = 4_000;
+
+/// Pages after which a checkpoint that readers held up is tried again.
+const CHECKPOINT_AGAIN_PAGES: i32 = 1_000;
+
+/// A unit that holds the writer for longer is logged.
+const SLOW: Duration = Duration::from_millis(50);
+
+/// How long after another process's commit this one leaves it a gap.
+const POLITE_FOR: Duration = Duration::from_millis(100);
+
+/// The gap: longer than the other's waits between two tries.
+const POLITE_GAP: Duration = Duration::from_micros(500);
+
+/// What the writer is asked.
+pub(super) enum Request {
+    Unit(Unit),
+    Session(Session),
+    /// Nothing has come for a while.
+    Idle,
+    Close(oneshot::Sender<()>),
+}
+
+/// Writes that are committed together or not at all.
+pub(super) struct Unit {
+    pub(super) steps: Vec<Step>,
+    pub(super) reply: oneshot::Sender<Commit>,
+    pub(super) owner: Owner,
+    pub(super) asked: Instant,
+}
+
+/// Why a group could not be committed.
+enum Lost {
+    /// A statement rolled the group back: its units are done singly. What the unit at fault answers when alone.
+    Alone(Commit),
+    /// Nothing of it happened.
+    NotDone(StoreError),
+    /// Nobody can say whether it happened.
+    Unknown(StoreError),
+}
+
+pub(super) struct Writer {
+    pub(super) place: Place,
+    pub(super) synchronous: Synchronous,
+    pub(super) shared: Arc<Shared>,
+    pub(super) queue: mpsc::Receiver<Request>,
+    /// Taken from the queue, and not looked at yet.
+    pending: VecDeque<Request>,
+    /// `None` after it failed, until it opens again.
+    opened: Option<Opened>,
+    log: Log,
+    data_version: i64,
+    checkpointed_pages: i32,
+    met_other_at: Option<Instant>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        place: Place,
+        synchronous: Synchronous,
+        shared: Arc<Shared>,
+        queue: mpsc::Receiver<Request>,
+        opened: Opened,
+    ) -> Self {
+        Self {
+            place,
+            synchronous,
+            shared,
+            queue,
+            pending: VecDeque::new(),
+            opened: Some(opened),
+            log: Log::new(),
+            data_version: -1,
+            checkpointed_pages: 0,
+            met_other_at: None,
+        }
+    }
+
+    /// Serves until every sender is gone or the store is closed, and finishes what is queued.
+    pub(super) fn run(mut self) {
+        let mut closers = Vec::new();
+        while let Some(first) = self.pending.pop_front().or_else(|| self.queue.blocking_recv()) {
+            let (mut units, mut bytes) = (Vec::new(), 0);
+            let mut next = Some(first);
+            while let Some(request) = next {
+                match request {
+                    Request::Unit(unit) => {
+                        bytes += unit.steps.iter().map(Step::bytes).sum::<usize>();
+                        units.push(unit);
+                    }
+                    Request::Session(session) => {
+                        self.group(std::mem::take(&mut units));
+                        self.session(session);
+                    }
+                    Request::Idle => self.checkpoint(1),
+                    Request::Close(reply) => {
+                        self.queue.close();
+                        closers.push(reply);
+                    }
+                }
+                let has_room = units.len() < GROUP_UNITS_MAX && bytes < GROUP_BYTES_MAX;
+                next = if has_room { self.try_next() } else { None };
+            }
+            self.group(units);
+            self.checkpoint(CHECKPOINT_PAGES);
+            self.be_polite();
+        }
+        self.checkpoint(1);
+        self.opened = None;
+        for closer in closers {
+            // Whoever asked may have gone away.
+            let _ = closer.send(());
+        }
+    }
+
+    fn try_next(&mut self) -> Option<Request> {
+        self.pending.pop_front().or_else(|| self.queue.try_recv().ok())
+    }
+
+    /// Commits units together, or each alone when one of them undid the others.
+    fn group(&mut self, mut units: Vec<Unit>) {
+        if units.is_empty() {
+            return;
+        }
+        let began = Instant::now();
+        match self.attempt(&mut units) {
+            Ok(answers) => self.finish(units, answers, began),
+            Err(Lost::Alone(answer)) => match <[Unit; 1]>::try_from(units) {
+                Ok([unit]) => self.answer(unit, answer),
+                Err(units) => units.into_iter().for_each(|unit| self.group(vec![unit])),
+            },
+            Err(Lost::NotDone(error)) => {
+                let answer = || Commit::Failed(WriteError::Store(error.clone()));
+                units.into_iter().for_each(|unit| self.answer(unit, answer()));
+            }
+            Err(Lost::Unknown(error)) => {
+                units.into_iter().for_each(|unit| self.answer(unit, Commit::Unknown(error.clone())));
+            }
+        }
+    }
+
+    /// One transaction with all units in it; the answers stand once it returns.
+    fn attempt(&mut self, units: &mut [Unit]) -> Result<Vec<Commit>, Lost> {
+        self.begin()?;
+        let mut answers = Vec::with_capacity(units.len());
+        for unit in units.iter_mut() {
+            match self.unit(&mut unit.steps) {
+                Ok(answer) => answers.push(answer),
+                Err(lost) => {
+                    self.roll_back();
+                    return Err(lost);
+                }
+            }
+        }
+        self.commit()?;
+        Ok(answers)
+    }
+
+    /// The steps of one unit; undone alone when one of them cannot be done.
+    fn unit(&mut self, steps: &mut [Step]) -> Result<Commit, Lost> {
+        let began = Instant::now();
+        let has_savepoint = steps.len() > 1 || steps.iter().any(Step::can_fail_late);
+        let mark = self.log.mark();
+        if has_savepoint {
+            self.control(include_str!("sql/savepoint.sql"))?;
+        }
+        let mut committed = Committed::default();
+        for step in steps.iter_mut() {
+            match self.step(step, Duration::MAX) {
+                Ok(appended) => {
+                    let appended = appended.into_iter();
+                    committed.appended.extend(appended);
+                }
+                Err(stop) => {
+                    let answer = self.judge(stop, has_savepoint)?;
+                    if has_savepoint {
+                        self.control(include_str!("sql/undo.sql"))?;
+                        self.control(include_str!("sql/release.sql"))?;
+                    }
+                    self.log.undo(mark);
+                    return Ok(answer);
+                }
+            }
+        }
+        if has_savepoint {
+            self.control(include_str!("sql/release.sql"))?;
+        }
+        self.log.keep();
+        let new = committed.appended.iter().filter(|appended| !appended.known);
+        committed.position = new.map(|appended| appended.position).max();
+        let took = began.elapsed();
+        if took > SLOW {
+            tracing::info!(?took, steps = steps.len(), "a unit of work held the writer for long");
+        }
+        Ok(Commit::Committed(committed))
+    }
+
+    fn step(&mut self, step: &mut Step, budget: Duration) -> Result<Option<factum_core::Appended>, Stop> {
+        let Some(Opened { connection, door }) = &self.opened else { return Err(gone().into()) };
+        step.run(connection, door, &mut self.log, budget)
+    }
+
+    /// What the unit answers, when the transaction is still sound.
+    fn judge(&self, stop: Stop, has_savepoint: bool) -> Result<Commit, Lost> {
+        let rolled_back = self.opened.as_ref().is_none_or(|opened| opened.connection.is_autocommit());
+        match stop {
+            Stop::Conflict(conflict) => Ok(Commit::Conflict(conflict)),
+            Stop::Failed(error) if rolled_back => Err(Lost::Alone(Commit::Failed(error))),
+            Stop::Failed(error) => Ok(Commit::Failed(error)),
+            Stop::Driver(error) => {
+                let trouble = Trouble::of(&error);
+                let error = store_error("cannot write", error);
+                if trouble != Trouble::Statement {
+                    return Err(Lost::NotDone(error));
+                }
+                let answer = Commit::Failed(WriteError::Store(error));
+                if has_savepoint && !rolled_back { Ok(answer) } else { Err(Lost::Alone(answer)) }
+            }
+        }
+    }
+
+    /// Takes the write lock, and drops what is remembered when another process has written.
+    fn begin(&mut self) -> Result<(), Lost> {
+        if self.opened.is_none() {
+            self.reopen().map_err(Lost::NotDone)?;
+        }
+        let Some(Opened { connection, .. }) = &self.opened else { return Err(Lost::NotDone(gone())) };
+        if let Err(error) = run(connection, include_str!("sql/begin.sql")) {
+            return Err(self.lost(error, Lost::NotDone));
+        }
+        let version = match data_version(connection) {
+            Ok(version) => version,
+            Err(error) => return Err(self.lost(error, Lost::NotDone)),
+        };
+        if version != self.data_version {
+            if self.data_version != -1 {
+                self.met_other_at = Some(Instant::now());
+            }
+            self.data_version = version;
+            self.log.forget();
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), Lost> {
+        let Some(Opened { connection, .. }) = &self.opened else { return Err(Lost::NotDone(gone())) };
+        let committed = {
+            #[cfg(test)]
+            let faulty = self.shared.take_fault();
+            #[cfg(not(test))]
+            let faulty = false;
+            if faulty { Err(io_error()) } else { run(connection, include_str!("sql/commit.sql")) }
+        };
+        let Err(error) = committed else { return Ok(()) };
+        // Whether a commit whose sync failed will be found after a crash, nobody can say.
+        let lost = if Trouble::of(&error) == Trouble::Broken { Lost::Unknown } else { Lost::NotDone };
+        let lost = self.lost(error, lost);
+        self.roll_back();
+        Err(lost)
+    }
+
+    /// Statements that only move transactions; when one fails, so has the group.
+    fn control(&mut self, sql: &'static str) -> Result<(), Lost> {
+        let Some(Opened { connection, .. }) = &self.opened else { return Err(Lost::NotDone(gone())) };
+        match run(connection, sql) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.lost(error, Lost::NotDone)),
+        }
+    }
+
+    fn lost(&mut self, error: rusqlite::Error, how: fn(StoreError) -> Lost) -> Lost {
+        let is_broken = Trouble::of(&error) == Trouble::Broken;
+        let error = store_error("cannot write", error);
+        if is_broken {
+            tracing::error!(%error, "writing failed; the store is opened again");
+            self.log.forget();
+            self.opened = None;
+            // Failing again is reported to the next unit, which tries once more.
+            let _ = self.reopen();
+        }
+        how(error)
+    }
+
+    fn roll_back(&mut self) {
+        self.log.forget();
+        let Some(Opened { connection, .. }) = &self.opened else { return };
+        if connection.is_autocommit() {
+            return;
+        }
+        if let Err(error) = run(connection, include_str!("sql/rollback.sql")) {
+            // A transaction that cannot be rolled back ends with its connection.
+            tracing::error!(%error, "cannot roll back; the store is opened again");
+            self.opened = None;
+            let _ = self.reopen();
+        }
+    }
+
+    /// Opens the store anew and proves that it can be read.
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        let opened = connect::writer(&self.place, self.synchronous, Existing::Refuse)?;
+        super::read::head(&opened.connection).map_err(|error| store_error("cannot read the log", error))?;
+        self.log.forget();
+        self.data_version = -1;
+        self.opened = Some(opened);
+        Ok(())
+    }
+
+    /// Copies the write-ahead log back once it has grown by `pages`; waits for nobody.
+    fn checkpoint(&mut self, pages: i32) {
+        let Some(Opened { connection, .. }) = &self.opened else { return };
+        let now = connect::wal_pages();
+        if now < self.checkpointed_pages {
+            // The log was begun anew.
+            self.checkpointed_pages = 0;
+        }
+        let again = if self.checkpointed_pages == 0 { 0 } else { CHECKPOINT_AGAIN_PAGES.min(pages) };
+        if now < pages || now < self.checkpointed_pages + again {
+            return;
+        }
+        let done =
+            connection.query_row("-- factum: copies back\npragma wal_checkpoint(passive)", [], |_| Ok(()));
+        if let Err(error) = done {
+            tracing::warn!(%error, "cannot copy the write-ahead log back; it is tried again");
+        }
+        self.checkpointed_pages = now;
+    }
+
+    /// Leaves a gap for another process that writes too.
+    fn be_polite(&self) {
+        if self.met_other_at.is_some_and(|at| at.elapsed() < POLITE_FOR) {
+            std::thread::sleep(POLITE_GAP);
+        }
+    }
+}
+
+fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(|_| ())
+}
+
+/// Changes when another connection has committed.
+pub(super) fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached(include_str!("sql/data_version.sql"))?.query_row([], |row| row.get(0))
+}
+
+fn gone() -> StoreError {
+    let message = "the store's file could not be opened again; look at the disk, then ask again";
+    StoreError::new(StoreErrorKind::Unavailable, message)
+}
+
+#[cfg(test)]
+fn io_error() -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+    rusqlite::Error::SqliteFailure(code, None)
+}
+
+#[cfg(not(test))]
+fn io_error() -> rusqlite::Error {
+    rusqlite::Error::InvalidQuery
+}
