@@ -1,0 +1,77 @@
+//! Everything that can be said about a catalog without its history: `factum contract check`.
+
+use serde::Serialize;
+
+use crate::catalog::Catalog;
+use crate::finding::{Finding, Findings, Severity, Source};
+use crate::read;
+
+pub(crate) mod examples;
+pub(crate) mod links;
+pub(crate) mod rules;
+
+/// What a check found; serialises as the `--json` output.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// Errors and warnings, in the order of files and lines.
+    pub findings: Vec<Finding>,
+    /// How many files were read.
+    pub files: usize,
+    /// How many contract versions were understood.
+    pub contracts: usize,
+    /// The catalog, when it has no errors.
+    #[serde(skip)]
+    pub catalog: Option<Catalog>,
+}
+
+impl Report {
+    /// How many findings are errors.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        self.count(Severity::Error)
+    }
+
+    /// How many findings are warnings.
+    #[must_use]
+    pub fn warnings(&self) -> usize {
+        self.count(Severity::Warning)
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+}
+
+impl std::fmt::Display for Report {
+    /// Prints every finding with its line, then the sum.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for finding in &self.findings {
+            writeln!(f, "{finding}")?;
+        }
+        let plural =
+            |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+        write!(
+            f,
+            "{} in {}: {}, {}",
+            plural(self.contracts, "contract"),
+            plural(self.files, "file"),
+            plural(self.errors(), "error"),
+            plural(self.warnings(), "warning"),
+        )
+    }
+}
+
+/// Reads the files and checks all that they say: names, rules, versions, examples, upcast steps.
+#[must_use]
+pub fn check(sources: &[Source]) -> Report {
+    let mut findings = Findings::new(sources);
+    let catalog = read::sources(sources, &mut findings);
+    if let Some(catalog) = &catalog {
+        links::check(catalog, &mut findings);
+        rules::check(catalog, &mut findings);
+        examples::check(catalog, &mut findings);
+    }
+    let contracts = catalog.as_ref().map_or(0, |catalog| catalog.contracts().count());
+    let catalog = catalog.filter(|_| !findings.has_errors());
+    Report { findings: findings.into_vec(), files: sources.len(), contracts, catalog }
+}

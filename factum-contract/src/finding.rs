@@ -1,0 +1,296 @@
+//! What is wrong with a catalog, where, and what to write instead.
+//!
+//! A finding carries the line it points at, so that it can be printed or sent without its file.
+//! Reading never stops at the first one: all findings of all files come out of one run.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// A place in a file: line and column from 1, length in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    /// Index of the file among the sources that were read together.
+    pub file: u32,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// Length in characters, at least 1.
+    pub length: u32,
+}
+
+/// One file of a catalog, as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The file's name as findings print it: relative to the catalog's folder.
+    pub name: String,
+    /// Its content.
+    pub text: String,
+}
+
+impl Source {
+    /// A file's name and content.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), text: text.into() }
+    }
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The catalog cannot be used.
+    Error,
+    /// The catalog can be used; somebody will regret it.
+    Warning,
+}
+
+impl Severity {
+    /// "error" or "warning".
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// One thing that is wrong: rule, place, the line itself, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Stable name of the rule, such as `unknown-key`.
+    pub rule: &'static str,
+    /// Error or warning.
+    pub severity: Severity,
+    /// The file, relative to the catalog's folder; empty when the finding is about the whole catalog.
+    pub file: String,
+    /// Line, from 1; 0 when the finding is about the whole file or catalog.
+    pub line: u32,
+    /// Column in characters, from 1; 0 when there is no line.
+    pub column: u32,
+    /// How many characters are meant.
+    pub length: u32,
+    /// What is wrong: what was expected, what was found.
+    pub message: String,
+    /// What to write instead.
+    pub hint: Option<String>,
+    /// The line that is meant, without control characters.
+    pub excerpt: String,
+}
+
+/// Characters of a line that are shown; longer lines are cut around the place that is meant.
+const EXCERPT_CHARS_MAX: usize = 120;
+
+impl fmt::Display for Finding {
+    /// Prints the finding with its line and a caret, as a terminal shows it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}[{}]: {}", self.severity.as_str(), self.rule, self.message)?;
+        if self.line > 0 {
+            let number = self.line.to_string();
+            let margin = " ".repeat(number.len());
+            writeln!(f, "{margin}--> {}:{}:{}", self.file, self.line, self.column)?;
+            let (line, start) = window(&self.excerpt, self.column, self.length);
+            let shown = line.chars().count().saturating_sub(start).max(1);
+            let carets = "^".repeat((self.length.max(1) as usize).min(shown));
+            writeln!(f, "{margin} |")?;
+            writeln!(f, "{number} | {line}")?;
+            writeln!(f, "{margin} | {}{carets}", " ".repeat(start))?;
+        } else if !self.file.is_empty() {
+            writeln!(f, " --> {}", self.file)?;
+        }
+        match &self.hint {
+            Some(hint) => writeln!(f, "  hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The part of a line around the column, and where the column is in that part.
+fn window(line: &str, column: u32, length: u32) -> (String, usize) {
+    let start = (column.max(1) - 1) as usize;
+    let total = line.chars().count();
+    if total <= EXCERPT_CHARS_MAX {
+        return (line.to_owned(), start);
+    }
+    let wanted_end = start + (length as usize).min(EXCERPT_CHARS_MAX / 2);
+    let first = wanted_end.saturating_sub(EXCERPT_CHARS_MAX - 20).min(start);
+    let cut: String = line.chars().skip(first).take(EXCERPT_CHARS_MAX).collect();
+    let lead = if first > 0 { "…" } else { "" };
+    let tail = if first + EXCERPT_CHARS_MAX < total { "…" } else { "" };
+    (format!("{lead}{cut}{tail}"), start - first + lead.chars().count())
+}
+
+/// Collects findings while sources are read.
+#[derive(Debug)]
+pub(crate) struct Findings<'a> {
+    sources: &'a [Source],
+    found: Vec<Finding>,
+    dropped: usize,
+}
+
+/// Most findings of one run: past this, nobody reads on, and a hostile file must not fill the memory.
+pub const FINDINGS_MAX: usize = 1000;
+
+impl<'a> Findings<'a> {
+    pub(crate) fn new(sources: &'a [Source]) -> Self {
+        Self { sources, found: Vec::new(), dropped: 0 }
+    }
+
+    pub(crate) fn error(&mut self, rule: &'static str, span: Span, message: impl Into<String>) {
+        self.add(rule, Severity::Error, Some(span), message.into(), None);
+    }
+
+    pub(crate) fn error_with_hint(
+        &mut self,
+        rule: &'static str,
+        span: Span,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.add(rule, Severity::Error, Some(span), message.into(), Some(hint.into()));
+    }
+
+    /// An error that quotes `found` and suggests the nearest of `known`.
+    pub(crate) fn unknown<'w>(
+        &mut self,
+        rule: &'static str,
+        span: Span,
+        message: impl Into<String>,
+        found: &str,
+        known: impl IntoIterator<Item = &'w str>,
+    ) {
+        let hint = crate::nearest::suggest(found, known);
+        self.add(rule, Severity::Error, Some(span), message.into(), hint);
+    }
+
+    pub(crate) fn warning(
+        &mut self,
+        rule: &'static str,
+        span: Span,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.add(rule, Severity::Warning, Some(span), message.into(), Some(hint.into()));
+    }
+
+    /// An error about the catalog as a whole.
+    pub(crate) fn of_catalog(
+        &mut self,
+        rule: &'static str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.add(rule, Severity::Error, None, message.into(), Some(hint.into()));
+    }
+
+    fn add(
+        &mut self,
+        rule: &'static str,
+        severity: Severity,
+        span: Option<Span>,
+        message: String,
+        hint: Option<String>,
+    ) {
+        if self.found.len() >= FINDINGS_MAX {
+            self.dropped += 1;
+            return;
+        }
+        let source = span.and_then(|span| self.sources.get(span.file as usize));
+        let span = span.unwrap_or_default();
+        let line = source.and_then(|source| source.text.lines().nth((span.line.max(1) - 1) as usize));
+        self.found.push(Finding {
+            rule,
+            severity,
+            file: source.map(|source| printable(&source.name)).unwrap_or_default(),
+            line: span.line,
+            column: span.column,
+            length: span.length,
+            message: printable(&message),
+            hint: hint.map(|hint| printable(&hint)),
+            excerpt: line.map(printable).unwrap_or_default(),
+        });
+    }
+
+    pub(crate) fn has_errors(&self) -> bool {
+        self.found.iter().any(|finding| finding.severity == Severity::Error)
+    }
+
+    /// All findings, in the order of files and lines.
+    pub(crate) fn into_vec(mut self) -> Vec<Finding> {
+        if self.dropped > 0 {
+            let message = format!("{} more findings are not shown", self.dropped);
+            self.found.truncate(FINDINGS_MAX - 1);
+            let first = self.found.first().cloned();
+            let file = first.map(|first| first.file).unwrap_or_default();
+            self.found.push(Finding {
+                rule: "too-many-findings",
+                severity: Severity::Error,
+                file,
+                line: 0,
+                column: 0,
+                length: 0,
+                message,
+                hint: Some("settle those above first".into()),
+                excerpt: String::new(),
+            });
+        }
+        self.found.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        self.found
+    }
+}
+
+/// Text that a terminal can be given: control characters become visible ones.
+pub(crate) fn printable(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\t' => ' ',
+        c if c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+        {
+            '\u{fffd}'
+        }
+        c => c,
+    };
+    text.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(excerpt: &str, column: u32, length: u32) -> Finding {
+        let sources = [Source::new("a.yaml", excerpt)];
+        let mut findings = Findings::new(&sources);
+        findings.error("rule", Span { file: 0, line: 1, column, length }, "wrong");
+        findings.into_vec().remove(0)
+    }
+
+    #[test]
+    fn a_finding_shows_its_line_with_a_caret() {
+        insta::assert_snapshot!(finding("ownr: orders", 1, 4), @r"
+        error[rule]: wrong
+         --> a.yaml:1:1
+          |
+        1 | ownr: orders
+          | ^^^^
+        ");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_its_caret() {
+        let line = format!("{}here{}", "x".repeat(500), "y".repeat(500));
+        let shown = finding(&line, 501, 4).to_string();
+        let lines: Vec<&str> = shown.lines().collect();
+        let caret = lines[4].chars().position(|c| c == '^').unwrap();
+        let under: String = lines[3].chars().skip(caret).take(4).collect();
+        assert_eq!(under, "here");
+        assert!(lines.iter().all(|line| line.chars().count() < 140));
+    }
+
+    #[test]
+    fn a_terminal_is_never_sent_control_characters() {
+        let shown = finding("a\u{1b}[31m\u{202e}b", 1, 1).to_string();
+        assert!(!shown.contains('\u{1b}') && !shown.contains('\u{202e}'));
+    }
+}

@@ -1,0 +1,175 @@
+//! Generates Rust: a module per category of streams, and a root with the catalog as a constant.
+//!
+//! The output is meant to be read and committed: structs that cannot be built invalid or changed, each field documented
+//! from its contract. Generated code stands on one module, `factum::contract::rt`, and names nothing else.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::ident::token;
+use super::{Generated, GeneratedFile};
+use crate::catalog::Catalog;
+
+mod bounded;
+mod event;
+mod layout;
+mod object;
+mod plan;
+mod value;
+
+pub use plan::SameName;
+
+use bounded::Root;
+use plan::{Home, Plan, TypePlan};
+
+/// How Rust is generated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Name of the root module: `contracts` gives `contracts.rs` and `contracts/*.rs`.
+    pub module: String,
+    /// Path of what generated code stands on.
+    pub root: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { module: "contracts".to_owned(), root: "factum::contract::rt".to_owned() }
+    }
+}
+
+/// Why Rust cannot be generated.
+#[derive(Debug, thiserror::Error)]
+pub enum GenerateError {
+    /// Two contracts would be one type.
+    #[error(transparent)]
+    SameName(#[from] SameName),
+    /// An option is not usable as Rust.
+    #[error("{what} {found:?} cannot be used: expected {expected}")]
+    Option {
+        /// Which option.
+        what: &'static str,
+        /// What was given.
+        found: String,
+        /// What can be used.
+        expected: &'static str,
+    },
+    /// What was generated is not Rust: a mistake of the generator.
+    #[error("module {module} cannot be laid out; please report this")]
+    Layout {
+        /// The module.
+        module: String,
+        /// What the parser said.
+        source: syn::Error,
+    },
+}
+
+/// Generates the newest version of every contract.
+///
+/// # Errors
+/// When names collide in Rust, or an option cannot be used.
+pub fn generate(catalog: &Catalog, options: &Options) -> Result<Generated, GenerateError> {
+    check(options)?;
+    let plan = Plan::of(catalog)?;
+    let root = Root { serde: format!("{}::serde", options.root) };
+    let rt: TokenStream = format!("use {};", options.root).parse().unwrap_or_default();
+    let mut files = vec![GeneratedFile {
+        path: format!("{}.rs", options.module),
+        text: root_file(catalog, &plan, &root, &rt, options)?,
+    }];
+    for (category, module) in &plan.modules {
+        let file = module.strip_prefix("r#").unwrap_or(module);
+        files.push(GeneratedFile {
+            path: format!("{}/{file}.rs", options.module),
+            text: category_file(&plan, category, &root, &rt)?,
+        });
+    }
+    files.push(GeneratedFile {
+        path: format!("{}/catalog.json", options.module),
+        text: catalog.to_embedded(),
+    });
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Generated { files })
+}
+
+fn check(options: &Options) -> Result<(), GenerateError> {
+    let module = &options.module;
+    let is_word = super::ident::snake(module) == *module;
+    if !is_word {
+        let expected = "a module name such as contracts";
+        return Err(GenerateError::Option { what: "module", found: module.clone(), expected });
+    }
+    if syn::parse_str::<syn::Path>(&options.root).is_err() {
+        let expected = "a path such as factum::contract::rt";
+        return Err(GenerateError::Option { what: "root", found: options.root.clone(), expected });
+    }
+    Ok(())
+}
+
+fn root_file(
+    catalog: &Catalog,
+    plan: &Plan<'_>,
+    root: &Root,
+    rt: &TokenStream,
+    options: &Options,
+) -> Result<String, GenerateError> {
+    let modules = plan.modules.iter().map(|(category, module)| {
+        let docs = format!(" Streams of the category `{category}`.");
+        let module = token(module);
+        quote!(#[doc = #docs] pub mod #module;)
+    });
+    let exports = plan.modules.iter().map(|(category, module)| {
+        let events = plan.events.iter().filter(|event| event.category == *category);
+        let (module, names) = (token(module), events.map(|event| token(&event.name)));
+        quote!(pub use #module::{#(#names),*};)
+    });
+    let path = format!("{}/catalog.json", options.module);
+    let catalog_item = quote! {
+        /// The catalog that this module was generated from: what a store checks events against.
+        pub const CATALOG: rt::CatalogSource = rt::CatalogSource::new(include_str!(#path));
+    };
+    let head = [quote!(#rt), quote!(#(#modules)*), quote!(#(#exports)*), catalog_item];
+    let types =
+        plan.types.iter().filter(|ty| ty.home == Home::Root).flat_map(|ty| type_items(plan, ty, root));
+    let docs = format!("The contracts of the system `{}`.", catalog.system.name);
+    layout::file(&docs, head.into_iter().chain(types)).map_err(|source| layout_error(&options.module, source))
+}
+
+fn category_file(
+    plan: &Plan<'_>,
+    category: &str,
+    root: &Root,
+    rt: &TokenStream,
+) -> Result<String, GenerateError> {
+    let mut items = vec![rt.clone()];
+    let shared = plan.shared_in(category);
+    if !shared.is_empty() {
+        let names = shared.iter().map(|name| token(name));
+        items.push(quote!(pub use super::{#(#names),*};));
+    }
+    for event in plan.events.iter().filter(|event| event.category == category) {
+        items.extend(event::event(plan, event, root));
+        let own =
+            |ty: &&TypePlan<'_>| ty.home == Home::Category(category.to_owned()) && ty.owner == event.name;
+        items.extend(plan.types.iter().filter(own).flat_map(|ty| type_items(plan, ty, root)));
+    }
+    let docs = format!("Streams of the category `{category}`.");
+    layout::file(&docs, items).map_err(|source| layout_error(category, source))
+}
+
+fn layout_error(module: &str, source: syn::Error) -> GenerateError {
+    GenerateError::Layout { module: module.to_owned(), source }
+}
+
+fn type_items(plan: &Plan<'_>, ty: &TypePlan<'_>, root: &Root) -> Vec<TokenStream> {
+    match ty.schema.shape {
+        crate::schema::Shape::Object(_) => event::nested(plan, ty, root),
+        _ => bounded::bounded(ty, root),
+    }
+}
+
+/// Doc comment lines: the contract's words, or others where it is silent.
+fn docs(text: Option<&str>, otherwise: &str) -> TokenStream {
+    let text = text.map(str::trim).filter(|text| !text.is_empty()).unwrap_or(otherwise);
+    let lines = text.lines().map(|line| if line.is_empty() { String::new() } else { format!(" {line}") });
+    quote!(#(#[doc = #lines])*)
+}

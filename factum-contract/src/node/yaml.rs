@@ -1,0 +1,276 @@
+//! Reads YAML 1.2 into nodes.
+//!
+//! Plain scalars follow the core schema, with one exception on the safe side: a number with leading zeros (`012`) stays
+//! text, as does everything that only YAML 1.1 takes for something else (`no`, `on`, times).
+//! Aliases, anchors, tags and merge keys are refused: a contract says what it means where it means it, and a small file
+//! can then never become a large one.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
+
+use super::json::NotRead;
+use super::{Content, Entry, Node};
+use crate::finding::Span;
+use crate::json::DEPTH_MAX;
+
+/// Reads one YAML document; an empty file is nothing.
+pub(crate) fn parse(text: &str, file: u32) -> Result<Node, NotRead> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut builder = Builder { file, open: Vec::new(), root: None, documents: 0 };
+    for event in Parser::new_from_str(text) {
+        match event {
+            Ok((event, span)) => builder.take(event, span)?,
+            Err(error) => {
+                let mark = *error.marker();
+                let span = builder.span(YamlSpan::new(mark, mark));
+                return Err(NotRead { rule: "syntax", span, message: error.info().to_owned(), hint: None });
+            }
+        }
+    }
+    let empty = Span { file, line: 1, column: 1, length: 1 };
+    Ok(builder.root.unwrap_or(Node { span: empty, content: Content::Null }))
+}
+
+struct Builder {
+    file: u32,
+    open: Vec<Open>,
+    root: Option<Node>,
+    documents: usize,
+}
+
+/// A list or map that is not closed yet.
+enum Open {
+    List(Span, Vec<Node>),
+    Map { span: Span, entries: Vec<Entry>, seen: HashSet<String>, key: Option<(String, Span)> },
+}
+
+impl Builder {
+    fn take(&mut self, event: Event<'_>, at: YamlSpan) -> Result<(), NotRead> {
+        let span = self.span(at);
+        match event {
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
+            Event::DocumentStart(_) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    return refuse("syntax", span, "a second document", "write one contract per file");
+                }
+                Ok(())
+            }
+            Event::Alias(_) => refuse("alias", span, "an alias", "write the value out; aliases are not read"),
+            Event::Scalar(text, style, anchor, tag) => {
+                plain_only(anchor, tag.is_some(), span)?;
+                self.scalar(text, style, span)
+            }
+            Event::SequenceStart(anchor, tag) => {
+                plain_only(anchor, tag.is_some(), span)?;
+                self.push(Open::List(span, Vec::new()))
+            }
+            Event::MappingStart(anchor, tag) => {
+                plain_only(anchor, tag.is_some(), span)?;
+                self.push(Open::Map { span, entries: Vec::new(), seen: HashSet::new(), key: None })
+            }
+            Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
+                Some(Open::List(span, nodes)) => self.add(Node { span, content: Content::List(nodes) }),
+                Some(Open::Map { span, entries, .. }) => {
+                    self.add(Node { span, content: Content::Map(entries) })
+                }
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn push(&mut self, open: Open) -> Result<(), NotRead> {
+        let (Open::List(span, _) | Open::Map { span, .. }) = &open;
+        let span = *span;
+        if self.open.len() >= DEPTH_MAX {
+            let message = format!("nested deeper than {DEPTH_MAX} levels");
+            return Err(NotRead { rule: "depth", span, message, hint: None });
+        }
+        if let Some(Open::Map { key: None, .. }) = self.open.last() {
+            return refuse(
+                "syntax",
+                span,
+                "a key that is not text",
+                "give the key a name; quote it if it is one",
+            );
+        }
+        self.open.push(open);
+        Ok(())
+    }
+
+    fn scalar(&mut self, text: Cow<'_, str>, style: ScalarStyle, span: Span) -> Result<(), NotRead> {
+        if let Some(Open::Map { key: key @ None, seen, .. }) = self.open.last_mut() {
+            if style == ScalarStyle::Plain && text == "<<" {
+                return refuse("alias", span, "a merge key", "write the keys out; merge keys are not read");
+            }
+            if !seen.insert(text.to_string()) {
+                let message = format!("key `{text}` is given twice");
+                return Err(NotRead { rule: "duplicate-key", span, message, hint: None });
+            }
+            *key = Some((text.into_owned(), span));
+            return Ok(());
+        }
+        let content = match style {
+            ScalarStyle::Plain => resolve(&text),
+            _ => Some(Content::Text(text.into_owned())),
+        };
+        match content {
+            Some(content) => self.add(Node { span, content }),
+            None => {
+                refuse("syntax", span, "a number that JSON cannot carry", "put it in quotes if text is meant")
+            }
+        }
+    }
+
+    fn add(&mut self, node: Node) -> Result<(), NotRead> {
+        match self.open.last_mut() {
+            None => self.root = Some(node),
+            Some(Open::List(_, nodes)) => nodes.push(node),
+            Some(Open::Map { entries, key, .. }) => {
+                if let Some((key, key_span)) = key.take() {
+                    entries.push(Entry { key, key_span, value: node });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn span(&self, span: YamlSpan) -> Span {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let is_one_line = span.start.line() == span.end.line();
+        let length = if is_one_line { span.end.col().saturating_sub(span.start.col()).max(1) } else { 1 };
+        Span {
+            file: self.file,
+            line: count(span.start.line().max(1)),
+            column: count(span.start.col() + 1),
+            length: count(length),
+        }
+    }
+}
+
+fn refuse<T>(rule: &'static str, span: Span, found: &str, hint: &str) -> Result<T, NotRead> {
+    Err(NotRead { rule, span, message: format!("found {found}"), hint: Some(hint.to_owned()) })
+}
+
+fn plain_only(anchor: usize, is_tagged: bool, span: Span) -> Result<(), NotRead> {
+    if anchor > 0 {
+        return refuse("alias", span, "an anchor", "remove it; aliases are not read");
+    }
+    if is_tagged {
+        return refuse("tag", span, "a tag", "remove it; quote the value if text is meant");
+    }
+    Ok(())
+}
+
+/// What a plain scalar means; `None` for numbers that JSON cannot carry.
+fn resolve(text: &str) -> Option<Content> {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Some(Content::Null),
+        "true" | "True" | "TRUE" => return Some(Content::Bool(true)),
+        "false" | "False" | "FALSE" => return Some(Content::Bool(false)),
+        _ => {}
+    }
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if matches!(unsigned, ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN") {
+        return None;
+    }
+    for (prefix, radix) in [("0x", 16), ("0o", 8)] {
+        let digits = text.strip_prefix(prefix);
+        if let Some(digits) =
+            digits.filter(|digits| !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix)))
+        {
+            return u64::from_str_radix(digits, radix).ok().map(|number| Content::Number(number.into()));
+        }
+    }
+    if !is_number(unsigned) {
+        return Some(Content::Text(text.to_owned()));
+    }
+    // JSON wants digits on both sides of the point, and no plus sign.
+    let (mantissa, exponent) = unsigned.find(['e', 'E']).map_or((unsigned, ""), |at| unsigned.split_at(at));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let sign = if text.starts_with('-') { "-" } else { "" };
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let point = if fraction.is_empty() { String::new() } else { format!(".{fraction}") };
+    let number = format!("{sign}{whole}{point}{exponent}").parse::<serde_json::Number>();
+    number.ok().map(Content::Number)
+}
+
+/// Digits, optionally with a fraction and an exponent, without leading zeros.
+fn is_number(text: &str) -> bool {
+    let (mantissa, exponent) = match text.find(['e', 'E']) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    };
+    let (whole, fraction) = mantissa.split_once('.').map_or((mantissa, None), |(a, b)| (a, Some(b)));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let has_leading_zero = whole.len() > 1 && whole.starts_with('0');
+    let is_empty = whole.is_empty() && fraction.is_none_or(str::is_empty);
+    let exponent_is_good = exponent.is_none_or(|exponent| {
+        let unsigned = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
+        !unsigned.is_empty() && digits(unsigned)
+    });
+    digits(whole) && fraction.is_none_or(digits) && !has_leading_zero && !is_empty && exponent_is_good
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn json(text: &str) -> String {
+        parse(text, 0).unwrap().to_json_text()
+    }
+
+    #[test]
+    fn plain_scalars_follow_yaml_1_2() {
+        let text = "[no, on, yes, 012, 12, -0.5, .5, 1e3, 0x1F, 0o17, true, ~, '1', 2026-01-05T10:00:00Z, 1_000, 1:30]";
+        insta::assert_snapshot!(
+            json(text),
+            @r#"["no","on","yes","012",12,-0.5,0.5,1000.0,31,15,true,null,"1","2026-01-05T10:00:00Z","1_000","1:30"]"#
+        );
+    }
+
+    #[test]
+    fn every_node_knows_its_place() {
+        let node = parse("a: 1\nbé:\n  - cc\n  - dd\n", 2).unwrap();
+        let list = node.get("bé").unwrap();
+        let Content::List(items) = &list.content else { panic!("a list") };
+        assert_eq!(items[1].span, Span { file: 2, line: 4, column: 5, length: 2 });
+    }
+
+    #[test]
+    fn what_could_grow_or_hide_is_refused() {
+        let cases = [
+            ("a: &x 1\nb: *x", "alias"),
+            ("a: {<<: b}", "alias"),
+            ("a: !!str 1", "tag"),
+            ("a: 1\nb: 2\na: 3", "duplicate-key"),
+            ("a: 1\n---\nb: 2", "syntax"),
+            ("? [a]\n: b", "syntax"),
+            ("a: .nan", "syntax"),
+            ("a: [", "syntax"),
+        ];
+        for (text, rule) in cases {
+            assert_eq!(parse(text, 0).unwrap_err().rule, rule, "{text}");
+        }
+        let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        assert_eq!(parse(&deep(DEPTH_MAX + 1), 0).unwrap_err().rule, "depth");
+        assert!(parse(&deep(DEPTH_MAX), 0).is_ok() && parse(&deep(100_000), 0).is_err());
+        assert_eq!(json(""), "null");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "\\PC*|[-\\[\\]{}:,&*!|>'\"%@`# \\n\\ta1?.~]{0,60}") {
+            let _ = parse(&text, 0);
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&String::from_utf8_lossy(&bytes), 0);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! From files to a catalog: every key read, every mistake reported, all in one run.
+//!
+//! Works on text only; which files there are is the caller's business. The same code reads YAML under construction
+//! and the JSON that generated code embeds.
+
+use crate::catalog::Catalog;
+use crate::finding::{Findings, Source, Span};
+use crate::node::json::NotRead;
+use crate::node::{Content, Node};
+use crate::system::Defaults;
+
+mod contract;
+mod fields;
+mod schema;
+mod system;
+mod upcast;
+
+/// Largest file of a catalog: a contract is written by people.
+pub const FILE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Reads all sources into a catalog; what cannot be read is reported and left out.
+pub(crate) fn sources(sources: &[Source], findings: &mut Findings<'_>) -> Option<Catalog> {
+    let mut documents = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        let file = u32::try_from(index).unwrap_or(u32::MAX);
+        if source.text.len() > FILE_BYTES_MAX {
+            let message = format!("the file has {} bytes, over {FILE_BYTES_MAX}", source.text.len());
+            findings.error("size", Span { file, line: 1, column: 1, length: 1 }, message);
+            continue;
+        }
+        match parse(source, file) {
+            Ok(node) => documents.push((source.name.as_str(), node)),
+            Err(NotRead { rule, span, message, hint: Some(hint) }) => {
+                findings.error_with_hint(rule, span, message, hint);
+            }
+            Err(NotRead { rule, span, message, hint: None }) => findings.error(rule, span, message),
+        }
+    }
+    catalog(&documents, findings)
+}
+
+/// Reads the one JSON text that generated code embeds.
+pub(crate) fn embedded(source: &Source, findings: &mut Findings<'_>) -> Option<Catalog> {
+    let node = match crate::node::json::parse(&source.text, 0) {
+        Ok(node) => node,
+        Err(error) => {
+            findings.error(error.rule, error.span, error.message);
+            return None;
+        }
+    };
+    let Some(Node { content: Content::Map(files), .. }) = node.get("files") else {
+        findings.error(
+            "embedded",
+            node.span,
+            "expected a catalog with `files`, as `factum generate` writes it",
+        );
+        return None;
+    };
+    let documents: Vec<(&str, Node)> =
+        files.iter().map(|entry| (entry.key.as_str(), entry.value.clone())).collect();
+    catalog(&documents, findings)
+}
+
+fn parse(source: &Source, file: u32) -> Result<Node, NotRead> {
+    if source.name.ends_with(".json") {
+        return crate::node::json::parse(&source.text, file);
+    }
+    #[cfg(feature = "tooling")]
+    return crate::node::yaml::parse(&source.text, file);
+    #[cfg(not(feature = "tooling"))]
+    Err(NotRead {
+        rule: "yaml",
+        span: Span { file, line: 1, column: 1, length: 1 },
+        message: "this build reads JSON only".to_owned(),
+        hint: Some("enable the feature `tooling`, or embed the catalog by `factum generate rust`".to_owned()),
+    })
+}
+
+fn catalog(documents: &[(&str, Node)], findings: &mut Findings<'_>) -> Option<Catalog> {
+    let mut system = None;
+    for (name, node) in documents.iter().filter(|(name, _)| is_system(name)) {
+        if system.is_some() {
+            findings.error("duplicate-system", node.span, format!("{name} is a second system file"));
+            continue;
+        }
+        system = Some((*name, node, system::system(node, findings)));
+    }
+    let defaults = match &system {
+        Some((_, _, Some(system))) => system.defaults.clone(),
+        _ => Defaults::default(),
+    };
+    let mut contracts = Vec::new();
+    for (name, node) in documents.iter().filter(|(name, _)| !is_system(name)) {
+        if let Some(contract) = contract::contract(node, &defaults, findings) {
+            contracts.push(((*name).to_owned(), contract));
+        }
+    }
+    let Some((system_file, document, system)) = system else {
+        let hint = "it names the system and its services: `system: shop` and `services: { orders: {} }`";
+        findings.of_catalog("missing-system", "the catalog has no system.yaml", hint);
+        return None;
+    };
+    let system_document = (system_file.to_owned(), document.clone());
+    Some(Catalog::assemble(system?, system_document, contracts, findings))
+}
+
+fn is_system(name: &str) -> bool {
+    let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    matches!(file, "system.yaml" | "system.yml" | "system.json")
+}

@@ -1,0 +1,248 @@
+//! Reads `system.yaml`.
+
+use std::collections::BTreeMap;
+
+use factum_core::OnDead;
+
+use crate::finding::Findings;
+use crate::node::{Content, Node};
+use crate::system::{
+    ConsumerSpec, DeadLetters, Defaults, Idempotency, ProjectionSpec, RetrySpec, SagaSpec, SagaStep, Service,
+    System, Team, TopicSpec,
+};
+use crate::words::{Placed, Words};
+
+use super::contract::allow;
+use super::fields::{self, Fields, mismatch, named};
+
+impl Words for OnDead {
+    const WORDS: &'static [(&'static str, Self)] = &[("hold", Self::Hold), ("skip", Self::Skip)];
+}
+
+/// Reads the system around the contracts.
+pub(super) fn system(node: &Node, findings: &mut Findings<'_>) -> Option<System> {
+    let mut keys = Fields::open(node, "a system", findings)?;
+    let name = keys.required("system", findings).and_then(|node| fields::name(node, findings));
+    let system = System {
+        name: name.map_or_else(|| "system".parse().expect("is a word"), |name| name.value),
+        description: keys.text("description", findings),
+        defaults: defaults(keys.get("defaults"), findings),
+        teams: table(keys.get("teams"), "teams", findings, team),
+        services: table(keys.get("services"), "services", findings, service),
+        topics: table(keys.get("topics"), "topics", findings, topic),
+        consumers: table(keys.get("consumers"), "consumers", findings, consumer),
+        sagas: table(keys.get("sagas"), "sagas", findings, saga),
+        projections: table(keys.get("projections"), "projections", findings, projection),
+        allow: allow(keys.get("allow"), findings),
+    };
+    keys.finish(findings);
+    Some(system)
+}
+
+fn table<N: fields::Name + Ord, T>(
+    node: Option<&Node>,
+    what: &str,
+    findings: &mut Findings<'_>,
+    read: fn(&Node, &mut Findings<'_>) -> Option<T>,
+) -> BTreeMap<N, T> {
+    let mut found = BTreeMap::new();
+    for (name, node) in named::<N>(node, what, findings) {
+        if let Some(value) = read(node, findings) {
+            found.insert(name.value, value);
+        }
+    }
+    found
+}
+
+fn defaults(node: Option<&Node>, findings: &mut Findings<'_>) -> Defaults {
+    let plain = Defaults::default();
+    let Some(mut keys) = node.and_then(|node| Fields::open(node, "defaults", findings)) else { return plain };
+    let defaults = Defaults {
+        compatibility: keys.word("compatibility", findings).unwrap_or(plain.compatibility),
+        policy: keys.word("policy", findings).unwrap_or(plain.policy),
+        retention: keys.duration("retention", findings),
+    };
+    keys.finish(findings);
+    defaults
+}
+
+fn team(node: &Node, findings: &mut Findings<'_>) -> Option<Team> {
+    if let Content::Null = node.content {
+        return Some(Team::default());
+    }
+    let mut keys = Fields::open(node, "a team", findings)?;
+    let team =
+        Team { contact: keys.text("contact", findings), description: keys.text("description", findings) };
+    keys.finish(findings);
+    Some(team)
+}
+
+fn service(node: &Node, findings: &mut Findings<'_>) -> Option<Service> {
+    if let Content::Null = node.content {
+        return Some(Service { team: None, datastore: None, emits: Vec::new(), description: None });
+    }
+    let mut keys = Fields::open(node, "a service", findings)?;
+    let service = Service {
+        team: keys.name("team", findings),
+        datastore: keys.text("datastore", findings),
+        emits: keys.names("emits", findings),
+        description: keys.text("description", findings),
+    };
+    keys.finish(findings);
+    Some(service)
+}
+
+fn topic(node: &Node, findings: &mut Findings<'_>) -> Option<TopicSpec> {
+    let mut keys = Fields::open(node, "a topic", findings)?;
+    let topic = TopicSpec {
+        owner: keys.name("owner", findings),
+        partitions: keys.count32("partitions", findings),
+        retention: keys.duration("retention", findings),
+        is_open: keys.boolean("open", findings).unwrap_or(false),
+        description: keys.text("description", findings),
+    };
+    if topic.partitions == Some(0) {
+        findings.error("bounds", keys.span, "a topic has 1 partition or more");
+    }
+    keys.finish(findings);
+    Some(topic)
+}
+
+fn consumer(node: &Node, findings: &mut Findings<'_>) -> Option<ConsumerSpec> {
+    let mut keys = Fields::open(node, "a consumer", findings)?;
+    let service = keys.required("service", findings).and_then(|node| fields::name(node, findings));
+    let on = keys.required("on", findings).map(|node| fields::names(node, findings)).unwrap_or_default();
+    let emits = keys.names("emits", findings);
+    let calls = keys.get("calls").map(|node| fields::texts(node, findings)).unwrap_or_default();
+    let idempotency = keys.get("idempotency").and_then(|node| idempotency(node, findings));
+    let retry = keys.get("retry").map(|node| retry(node, findings)).unwrap_or_default();
+    let dead_letters = keys.get("dead_letters").map(|node| dead_letters(node, findings)).unwrap_or_default();
+    let replay = keys.word("replay", findings);
+    let lanes = keys.count32("lanes", findings);
+    if lanes == Some(0) {
+        findings.error("bounds", keys.span, "a consumer has 1 lane or more");
+    }
+    let description = keys.text("description", findings);
+    keys.finish(findings);
+    Some(ConsumerSpec {
+        service: service?,
+        on,
+        emits,
+        calls: calls.into_iter().map(|call| call.value).collect(),
+        idempotency,
+        retry,
+        dead_letters,
+        replay,
+        lanes,
+        description,
+    })
+}
+
+fn idempotency(node: &Node, findings: &mut Findings<'_>) -> Option<Idempotency> {
+    let mut keys = Fields::open(node, "idempotency", findings)?;
+    let by = keys.get("by").and_then(|node| {
+        let value = fields::text(node, findings)?.to_owned();
+        Some(Placed { value, span: node.span })
+    });
+    let window = keys.duration("window", findings);
+    let natural = keys.text("natural", findings);
+    let span = keys.span;
+    keys.finish(findings);
+    match (by, natural) {
+        (Some(by), None) if by.value == "event-id" => Some(Idempotency::EventId { window }),
+        (Some(by), None) => Some(Idempotency::Field { by, window }),
+        (None, Some(why)) => Some(Idempotency::Natural { why }),
+        _ => {
+            let hint = "`by: event-id`, `by: <field>`, or `natural: <why twice is harmless>`";
+            findings.error_with_hint("idempotency", span, "expected either `by` or `natural`", hint);
+            None
+        }
+    }
+}
+
+fn retry(node: &Node, findings: &mut Findings<'_>) -> RetrySpec {
+    let Some(mut keys) = Fields::open(node, "a retry policy", findings) else { return RetrySpec::default() };
+    let never = keys.get("never").map(|node| fields::texts(node, findings)).unwrap_or_default();
+    let retry = RetrySpec {
+        immediate: keys.count32("immediate", findings),
+        attempts: keys.count32("attempts", findings),
+        first: keys.duration("first", findings),
+        max: keys.duration("max", findings),
+        multiplier: keys.number("multiplier", findings),
+        jitter: keys.number("jitter", findings),
+        timeout: keys.duration("timeout", findings),
+        never: never.into_iter().map(|kind| kind.value).collect(),
+    };
+    let bounds = [
+        (retry.attempts == Some(0), "`attempts` counts the first try: 1 or more"),
+        (retry.multiplier.is_some_and(|m| m < 1.0), "`multiplier` is 1 or more"),
+        (retry.jitter.is_some_and(|jitter| !(0.0..=1.0).contains(&jitter)), "`jitter` is between 0 and 1"),
+        (retry.first.zip(retry.max).is_some_and(|(first, max)| first > max), "`first` is longer than `max`"),
+    ];
+    for (is_broken, message) in bounds {
+        if is_broken {
+            findings.error("bounds", keys.span, message);
+        }
+    }
+    keys.finish(findings);
+    retry
+}
+
+fn dead_letters(node: &Node, findings: &mut Findings<'_>) -> DeadLetters {
+    let Some(mut keys) = Fields::open(node, "dead letters", findings) else { return DeadLetters::default() };
+    let owner = keys.get("owner").and_then(|node| {
+        let value = fields::text(node, findings)?.to_owned();
+        Some(Placed { value, span: node.span })
+    });
+    let dead_letters = DeadLetters {
+        owner,
+        on_dead: keys.word("on_dead", findings),
+        alert: keys.text("alert", findings),
+        runbook: keys.text("runbook", findings),
+    };
+    keys.finish(findings);
+    dead_letters
+}
+
+fn saga(node: &Node, findings: &mut Findings<'_>) -> Option<SagaSpec> {
+    let mut keys = Fields::open(node, "a saga", findings)?;
+    let service = keys.required("service", findings).and_then(|node| fields::name(node, findings));
+    let starts = keys.required("starts", findings).and_then(|node| fields::name(node, findings));
+    let correlate = keys.required("correlate", findings).and_then(|node| {
+        let value = fields::text(node, findings)?.to_owned();
+        Some(Placed { value, span: node.span })
+    });
+    let steps = match keys.get("steps") {
+        None => Vec::new(),
+        Some(Node { content: Content::List(nodes), .. }) => {
+            nodes.iter().filter_map(|node| saga_step(node, findings)).collect()
+        }
+        Some(node) => mismatch(node, "a list of steps", findings).unwrap_or_default(),
+    };
+    let description = keys.text("description", findings);
+    keys.finish(findings);
+    Some(SagaSpec { service: service?, starts: starts?, correlate: correlate?, steps, description })
+}
+
+fn saga_step(node: &Node, findings: &mut Findings<'_>) -> Option<SagaStep> {
+    let mut keys = Fields::open(node, "a step of a saga", findings)?;
+    let on = keys.required("on", findings).and_then(|node| fields::name(node, findings));
+    let then = keys.names("then", findings);
+    let within = keys.duration("within", findings);
+    let otherwise = keys.names("otherwise", findings);
+    let compensate = keys.names("compensate", findings);
+    if within.is_some() == otherwise.is_empty() {
+        findings.error("step", keys.span, "`within` and `otherwise` go together");
+    }
+    keys.finish(findings);
+    Some(SagaStep { on: on?, then, within, otherwise, compensate })
+}
+
+fn projection(node: &Node, findings: &mut Findings<'_>) -> Option<ProjectionSpec> {
+    let mut keys = Fields::open(node, "a projection", findings)?;
+    let service = keys.required("service", findings).and_then(|node| fields::name(node, findings));
+    let on = keys.required("on", findings).map(|node| fields::names(node, findings)).unwrap_or_default();
+    let description = keys.text("description", findings);
+    keys.finish(findings);
+    Some(ProjectionSpec { service: service?, on, description })
+}
