@@ -12,7 +12,7 @@ use factum_core::{
 };
 use factum_runtime::{App, Consumer, Running};
 
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Stepped {
