@@ -75,6 +75,31 @@ where
     }
 }
 
+/// Reads a decimal number from text; a JSON number would have lost digits already.
+///
+/// # Errors
+/// When it is not text, or not a decimal number of at most 28 digits.
+pub fn decimal<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+    let text: std::borrow::Cow<'de, str> = serde::Deserialize::deserialize(deserializer)?;
+    parse_decimal(&text)
+}
+
+/// The same for a field that may be absent or null.
+///
+/// # Errors
+/// As [`decimal`].
+pub fn optional_decimal<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Decimal>, D::Error> {
+    let text: Option<std::borrow::Cow<'de, str>> = serde::Deserialize::deserialize(deserializer)?;
+    text.map(|text| parse_decimal(&text)).transpose()
+}
+
+fn parse_decimal<E: serde::de::Error>(text: &str) -> Result<Decimal, E> {
+    use crate::validate::format;
+    let parsed = format::is(Format::Decimal, text).then(|| text.parse().ok()).flatten();
+    let invalid = || Invalid::new("decimal", format::expected(Format::Decimal), quoted(text));
+    parsed.ok_or_else(|| E::custom(invalid()))
+}
+
 /// The partition key of a field whose type keeps the grammar of keys.
 ///
 /// # Panics

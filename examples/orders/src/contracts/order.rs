@@ -24,7 +24,12 @@ pub struct OrderCancelled {
     cancelled_by: CancelledBy,
     #[serde(rename = "previousStatus")]
     previous_status: OrderStatus,
-    #[serde(rename = "refundAmount", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "refundAmount",
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "rt::optional_decimal"
+    )]
     refund_amount: Option<rt::Decimal>,
     timestamp: rt::Timestamp,
 }
@@ -337,6 +342,7 @@ pub struct OrderPaid {
     order_id: rt::Uuid,
     #[serde(rename = "paymentId")]
     payment_id: rt::Uuid,
+    #[serde(deserialize_with = "rt::decimal")]
     amount: rt::Decimal,
     currency: Currency,
     method: PaymentMethod,
@@ -583,7 +589,7 @@ pub struct OrderPlaced {
     #[serde(rename = "customerId")]
     customer_id: CustomerId,
     items: rt::List<OrderItem, 1, 100>,
-    #[serde(rename = "totalAmount")]
+    #[serde(rename = "totalAmount", deserialize_with = "rt::decimal")]
     total_amount: rt::Decimal,
     currency: Currency,
     timestamp: rt::Timestamp,
@@ -824,6 +830,7 @@ pub struct OrderItem {
     #[serde(rename = "productId")]
     product_id: ProductId,
     quantity: Quantity,
+    #[serde(deserialize_with = "rt::decimal")]
     price: rt::Decimal,
 }
 

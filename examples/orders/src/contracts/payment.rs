@@ -18,7 +18,7 @@ pub struct PaymentApproved {
     order_id: rt::Uuid,
     #[serde(rename = "paymentId")]
     payment_id: rt::Uuid,
-    #[serde(rename = "approvedAmount")]
+    #[serde(rename = "approvedAmount", deserialize_with = "rt::decimal")]
     approved_amount: rt::Decimal,
     currency: Currency,
     timestamp: rt::Timestamp,

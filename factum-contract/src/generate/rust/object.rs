@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 
 use super::bounded::Root;
 use super::docs;
-use super::value::{FieldValue, Ty, has_double};
+use super::value::{FieldValue, Plain, Ty, has_double};
 use crate::generate::ident::{accessor, token};
 use crate::schema::{Schema, Shape};
 
@@ -53,6 +53,10 @@ impl Object<'_> {
             if !field.is_required {
                 attributes.push(quote!(default));
                 attributes.push(quote!(skip_serializing_if = "Option::is_none"));
+            }
+            if let Ty::Plain(Plain::Decimal) = field.ty {
+                let read = if field.is_optional() { "rt::optional_decimal" } else { "rt::decimal" };
+                attributes.push(quote!(deserialize_with = #read));
             }
             let attributes =
                 if attributes.is_empty() { quote!() } else { quote!(#[serde(#(#attributes),*)]) };

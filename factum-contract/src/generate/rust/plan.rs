@@ -256,5 +256,7 @@ fn base_name(field: &str, schema: &Schema, is_tagged: bool) -> Option<String> {
         }
         Shape::Map(_) | Shape::List(_) | Shape::Boolean => false,
     };
-    needs_type.then(|| pascal(schema.title.as_deref().unwrap_or(field)))
+    let name = needs_type.then(|| pascal(schema.title.as_deref().unwrap_or(field)))?;
+    // Builders are named after what they build.
+    Some(if name.ends_with("Builder") { name + "Value" } else { name })
 }

@@ -1,0 +1,155 @@
+//! Generated code compiles without a warning, and agrees with the gate about every payload.
+
+#![deny(warnings, clippy::all, missing_docs)]
+
+use std::path::{Path, PathBuf};
+
+use factum_contract::generate::rust::{Options, generate};
+use factum_contract::rt::{Decimal, Invalid};
+use factum_contract::{Contracts, check, folder};
+use factum_core::{Bytes, Envelope, Event, EventSet, Gate};
+use serde_json::{Value, json};
+
+#[path = "corpus/generated"]
+mod generated {
+    pub mod contracts;
+}
+use generated::contracts;
+
+use contracts::parts::{Part, PartsClosedStatus, PartsListedStatus};
+use contracts::r#type::{Maybe, Ratio, Type};
+use contracts::{It3dPrinted, MovePart, PartId, PartsClosed, PartsListed, Place};
+
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
+}
+
+fn gate() -> Contracts {
+    Contracts::try_from(contracts::CATALOG).unwrap()
+}
+
+#[test]
+fn the_corpus_is_fresh() {
+    let report = check(&folder::read(&corpus().join("contracts")).unwrap());
+    assert_eq!(report.errors(), 0, "{report}");
+    let options = Options { root: "factum_contract::rt".to_owned(), ..Options::default() };
+    let generated = generate(&report.catalog.unwrap(), &options).unwrap();
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
+        generated.write(&corpus().join("generated")).unwrap();
+    }
+    assert_eq!(generated.stale(&corpus().join("generated")).unwrap(), [], "run with UPDATE_GENERATED=1");
+}
+
+fn agrees<E: Event + PartialEq + std::fmt::Debug + Clone>(example: &E) {
+    let envelope = Envelope::of(example).unwrap();
+    gate().admit(&envelope).unwrap();
+    assert_eq!(&E::decode(&E::TYPE, &envelope.data).unwrap(), example);
+    let raw = gate().envelope(E::TYPE.name.as_str(), envelope.data.clone()).unwrap();
+    assert_eq!((raw.key, raw.tags), (envelope.key, envelope.tags), "gate and types agree on key and tags");
+}
+
+#[test]
+fn every_example_is_admitted_and_read_back() {
+    agrees(&It3dPrinted::example());
+    agrees(&PartsListed::example());
+    agrees(&MovePart::example());
+    agrees(&PartsClosed::new(3, PartsClosedStatus::Won, None));
+}
+
+#[test]
+fn a_payload_is_kept_as_it_was_sent() {
+    let example = serde_json::to_value(It3dPrinted::example()).unwrap();
+    assert_eq!(example["new"], Value::Null, "required and null stays");
+    assert_eq!(example["build"], json!(-9_007_199_254_740_993_i64));
+    assert_eq!(example["ratio"], json!("10.50"), "decimals keep their digits");
+    assert_eq!(example["maybe"], json!("never-heard-of"), "unknown words are kept");
+    let listed = serde_json::to_value(PartsListed::example()).unwrap();
+    assert!(listed["parts"][0].get("a").is_none(), "absent stays absent");
+}
+
+#[test]
+fn a_newer_versions_word_is_unknown_and_not_an_error() {
+    assert_eq!(Maybe::from("yes"), Maybe::Yes);
+    assert_eq!(Maybe::from("perhaps"), Maybe::Unknown("perhaps".to_owned()));
+    assert!(PartsListedStatus::try_from("ajar").is_err());
+    assert_eq!(Type::try_from("in_transit").unwrap(), Type::InTransit2);
+}
+
+#[test]
+fn nothing_invalid_can_be_built() {
+    let built = PartsListed::example().to_builder().parts(vec![]).build();
+    assert_eq!(built.unwrap_err().to_string(), "/parts is not valid: expected at least 1 items, found 0 items");
+    let missing = PartsListed::builder().number(1).build();
+    assert_eq!(missing.unwrap_err().to_string(), "/status is not valid: expected a value, found none");
+    assert!(PartId::try_from("").is_err() && PartId::try_from("a\n").is_err());
+    assert!(Ratio::try_from(Decimal::new(105, 1)).is_err(), "10.5 has one digit after the point");
+    assert!(Ratio::try_from(Decimal::new(1050, 2)).is_ok());
+}
+
+#[test]
+fn a_fixture_is_changed_by_name() -> Result<(), Invalid> {
+    let part = Part::builder().part_id("p-9").place(Place::new("s9".try_into()?)).build()?;
+    let listed = PartsListed::example().to_builder().parts([part]).status(PartsListedStatus::Closed).build()?;
+    assert_eq!(listed.parts()[0].part_id().as_str(), "p-9");
+    assert_eq!(listed.boss().map(|boss| boss.part_id().as_str()), Some("p-3"));
+    Ok(())
+}
+
+#[test]
+fn tags_are_found_wherever_identifiers_stand() {
+    let tags = PartsListed::example().tags();
+    let tags: Vec<&str> = tags.iter().collect();
+    assert_eq!(tags, ["partId:p-1", "partId:p-2", "partId:p-3", "shelf:s1"]);
+}
+
+#[test]
+fn an_older_version_is_read_as_the_one_that_is_generated() {
+    let old = factum_core::EventType { version: 1, ..PartsClosed::TYPE };
+    let envelope = Envelope::raw(old, "7".parse().unwrap(), Bytes::from_static(br#"{"number":7}"#));
+    gate().admit(&envelope).unwrap();
+    let opened = gate().open(&envelope, &PartsClosed::TYPE).unwrap().unwrap();
+    let event = PartsClosed::decode(&opened.event_type, &opened.data).unwrap();
+    assert_eq!(event, PartsClosed::new(7, PartsClosedStatus::Won, None));
+}
+
+/// Each change breaks the contract: the gate names a rule, and the type refuses to be read.
+#[test]
+fn what_the_gate_refuses_cannot_be_read_either() {
+    let changes = [
+        ("/self", json!(7), "type"),
+        ("/self", json!(""), "key"),
+        ("/type", json!("other"), "enum"),
+        ("/build", json!(1.5), "type"),
+        ("/key", json!(0), "minimum"),
+        ("/key", json!(7), "multipleOf"),
+        ("/grade", json!(1.5), "exclusiveMaximum"),
+        ("/grade", json!(-0.1), "minimum"),
+        ("/ratio", json!("10.5"), "pattern"),
+        ("/ratio", json!("ten"), "format"),
+        ("/ratio", json!(10.5), "type"),
+        ("/price", json!(10.5), "type"),
+        ("/price", json!("1_0"), "format"),
+        ("/sizes/d", json!(-4), "minimum"),
+        ("/labels/0", json!("too long"), "maxLength"),
+        ("/labels", json!(["a", "b", "c", "d"]), "maxItems"),
+        ("/contact", json!("nobody"), "format"),
+        ("/site", json!("nowhere"), "format"),
+        ("/day", json!("2026-02-30"), "format"),
+        ("/sure", json!("never"), "const"),
+        ("/extra", json!(1), "additionalProperties"),
+    ];
+    let example = serde_json::to_value(It3dPrinted::example()).unwrap();
+    for (pointer, value, rule) in changes {
+        let mut changed = example.clone();
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        match changed.pointer_mut(parent).unwrap() {
+            Value::Array(items) => items[name.parse::<usize>().unwrap()] = value,
+            parent => parent[name] = value,
+        }
+        let breach = gate().check(&It3dPrinted::TYPE, changed.to_string().as_bytes()).unwrap_err();
+        assert_eq!(breach.rule, rule, "{pointer}: {breach}");
+        let is_whole = ["required", "additionalProperties"].contains(&rule);
+        assert!(is_whole || breach.path == pointer, "{pointer}: {breach}");
+        assert!(serde_json::from_value::<It3dPrinted>(changed).is_err(), "{pointer} can be read");
+    }
+}
