@@ -42,7 +42,7 @@ const REVISIONS: [&[&str]; 1] = [&[
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
 /// Larger pages make fewer levels and cheaper batches; much larger ones make single commits dear.
-const PAGE_BYTES: i64 = 8192;
+pub(super) const PAGE_BYTES: i64 = 8192;
 
 /// Compiled statements that a connection keeps: Factum's own, and an application's.
 const STATEMENTS_MAX: usize = 256;

@@ -1,0 +1,2 @@
+-- factum: how many records there are.
+select count(*) from factum_record

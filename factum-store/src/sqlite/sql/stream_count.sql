@@ -1,0 +1,2 @@
+-- factum: how many streams there are.
+select count(*) from factum_stream
