@@ -25,7 +25,14 @@ pub struct Example {
 }
 
 /// All examples.
-pub const EXAMPLES: [Example; 1] = [Example { binary: "orders", arguments: &["demo"], prints: &[] }];
+pub const EXAMPLES: [Example; 2] = [
+    Example { binary: "orders", arguments: &["demo"], prints: &[] },
+    Example {
+        binary: "examples/thirty_seconds",
+        arguments: &[],
+        prints: &["1 order.placed.v1 in order-", "2 payment.approved.v1 in payment-"],
+    },
+];
 
 /// Runs every example; each counts as one test.
 ///
