@@ -84,7 +84,7 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 /// Writes a list of values: `values![order.id(), 3, None::<&str>]`.
 #[macro_export]
 macro_rules! values {
-    ($($value:expr),* $(,)?) => { vec![$($crate::Value::from($value)),*] };
+    ($($value:expr),* $(,)?) => { ::std::vec::Vec::from([$($crate::Value::from($value)),*]) };
 }
 
 /// Whether the rows that a query reads are kept from others until the unit of work ends.

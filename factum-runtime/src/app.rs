@@ -117,9 +117,11 @@ impl App {
             tasks.push(tokio::spawn(inbox::supervise(shared, declared.source, stop.clone())));
         }
         for declared in self.projections {
-            declared.prepare(core.store.as_ref()).await?;
+            // Started here, not in the task, so that whoever has the app can wait for its projections at once.
+            let mut fillers = HashMap::new();
+            mind_projection(&core, &declared, &mut fillers).await?;
             let (core, stop) = (core.clone(), stop.clone());
-            tasks.push(tokio::spawn(async move { run_projection(&core, &declared, &stop).await }));
+            tasks.push(tokio::spawn(async move { run_projection(&core, &declared, fillers, &stop).await }));
         }
         tasks.push(tokio::spawn(keep_lease(core.clone(), stop.clone())));
         tasks.push(tokio::spawn(purge(core.clone(), stop)));
@@ -255,9 +257,11 @@ async fn purge_kind(store: &dyn Store, kind: RecordKind) -> Result<(), StoreErro
     }
 }
 
+/// Running consumers of a projection, by the suffix of the tables that they fill.
+type Fillers = HashMap<String, (Stopper, JoinHandle<()>)>;
+
 /// Runs the consumers that fill a projection's tables, and cuts over when new tables have caught up.
-async fn run_projection(core: &Arc<Core>, declared: &Declared, stop: &Stop) {
-    let mut fillers: HashMap<String, (Stopper, JoinHandle<()>)> = HashMap::new();
+async fn run_projection(core: &Arc<Core>, declared: &Declared, mut fillers: Fillers, stop: &Stop) {
     while !stop.is_stopped() {
         if let Err(error) = mind_projection(core, declared, &mut fillers).await {
             tracing::warn!(projection = %declared.name, error = error.to_string(), "the projection's record cannot be read");
@@ -275,7 +279,7 @@ async fn run_projection(core: &Arc<Core>, declared: &Declared, stop: &Stop) {
 async fn mind_projection(
     core: &Arc<Core>,
     declared: &Declared,
-    fillers: &mut HashMap<String, (Stopper, JoinHandle<()>)>,
+    fillers: &mut Fillers,
 ) -> Result<(), StoreError> {
     let state = declared.prepare(core.store.as_ref()).await?;
     let wanted: Vec<String> = [&state.live, &state.building].into_iter().flatten().cloned().collect();

@@ -32,6 +32,13 @@ pub(crate) fn memory() -> Arc<dyn Store> {
     factum_store::open("memory:", Arc::new(OpenGate)).unwrap().store
 }
 
+/// A store in memory whose time a test moves.
+pub(crate) fn memory_at(clock: Arc<factum_core::ManualClock>) -> Arc<dyn Store> {
+    let options =
+        factum_store::sqlite::Options::new(Arc::new(OpenGate)).now(move || factum_core::Clock::now(&*clock));
+    Arc::new(factum_store::SqliteStore::open("memory:", options).unwrap())
+}
+
 pub(crate) async fn step(store: &dyn Store, thing: &str, step: u32) -> Position {
     let event = Stepped { thing: thing.to_owned(), step };
     let envelope = factum_core::Envelope::of(&event).unwrap();

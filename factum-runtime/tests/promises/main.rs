@@ -1,7 +1,12 @@
 //! The promises of the runtime, each the name of a test: consumers (10 to 15), and their meeting with brokers
 //! (17 to 19).
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
 mod consumer;
 mod crash;
+mod decider;
+mod inbox;
 mod kit;
+mod projection;
 mod trouble;
