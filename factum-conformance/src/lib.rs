@@ -19,11 +19,13 @@
 //! factum_conformance::store_suite!(Model, skips: include_str!("../tests/model.skips"));
 //! ```
 
+pub mod broker;
 pub mod model;
 pub mod promise;
 pub mod store;
 
 pub use async_trait::async_trait;
+pub use broker::BrokerHarness;
 pub use model::ModelStore;
 pub use promise::{Need, Outcome, Promise, Report};
 pub use store::StoreHarness;
