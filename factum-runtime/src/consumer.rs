@@ -17,6 +17,7 @@ use factum_core::{
 
 pub(crate) mod attempt;
 pub(crate) mod lane;
+pub(crate) mod letter;
 pub(crate) mod parked;
 pub(crate) mod reader;
 pub(crate) mod session;

@@ -16,7 +16,7 @@ use factum_core::{
 
 use crate::consumer::Consumer;
 use crate::consumer::attempt::{Arrived, Outcome, attempt};
-use crate::consumer::parked::{troubled, undecodable};
+use crate::consumer::letter::{troubled, undecodable};
 use crate::consumer::session;
 use crate::consumer::shared::Shared;
 use crate::instance::as_store_error;
