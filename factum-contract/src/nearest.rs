@@ -7,13 +7,16 @@ pub(crate) fn suggest<'w>(found: &str, known: impl IntoIterator<Item = &'w str>)
     known.dedup();
     let best = known.iter().map(|word| (distance(found, word), *word)).min();
     match best {
-        Some((distance, word)) if distance <= (found.chars().count() / 3).max(1) => {
-            Some(format!("did you mean `{word}`?"))
-        }
+        Some((_, word)) if is_near(found, word) => Some(format!("did you mean `{word}`?")),
         _ if known.is_empty() => None,
         _ if known.len() <= 24 => Some(format!("known: {}", known.join(", "))),
         _ => Some(format!("{} are known; none is near", known.len())),
     }
+}
+
+/// Whether one word is probably the other, misspelt.
+pub(crate) fn is_near(found: &str, word: &str) -> bool {
+    distance(found, word) <= (found.chars().count() / 3).max(1)
 }
 
 /// Edits (insert, delete, replace, swap of neighbours) between two words, without regard to case; long words are cut.

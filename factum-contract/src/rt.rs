@@ -88,7 +88,9 @@ pub fn decimal<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Deci
 ///
 /// # Errors
 /// As [`decimal`].
-pub fn optional_decimal<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Decimal>, D::Error> {
+pub fn optional_decimal<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Decimal>, D::Error> {
     let text: Option<std::borrow::Cow<'de, str>> = serde::Deserialize::deserialize(deserializer)?;
     text.map(|text| parse_decimal(&text)).transpose()
 }

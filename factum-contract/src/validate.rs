@@ -18,6 +18,7 @@ pub(crate) mod format;
 pub(crate) mod pattern;
 mod walk;
 
+pub(crate) use compile::FIELDS_MAX;
 pub use pattern::PatternError;
 
 use compile::Check;

@@ -78,7 +78,10 @@ fn a_newer_versions_word_is_unknown_and_not_an_error() {
 #[test]
 fn nothing_invalid_can_be_built() {
     let built = PartsListed::example().to_builder().parts(vec![]).build();
-    assert_eq!(built.unwrap_err().to_string(), "/parts is not valid: expected at least 1 items, found 0 items");
+    assert_eq!(
+        built.unwrap_err().to_string(),
+        "/parts is not valid: expected at least 1 items, found 0 items"
+    );
     let missing = PartsListed::builder().number(1).build();
     assert_eq!(missing.unwrap_err().to_string(), "/status is not valid: expected a value, found none");
     assert!(PartId::try_from("").is_err() && PartId::try_from("a\n").is_err());
@@ -89,7 +92,8 @@ fn nothing_invalid_can_be_built() {
 #[test]
 fn a_fixture_is_changed_by_name() -> Result<(), Invalid> {
     let part = Part::builder().part_id("p-9").place(Place::new("s9".try_into()?)).build()?;
-    let listed = PartsListed::example().to_builder().parts([part]).status(PartsListedStatus::Closed).build()?;
+    let listed =
+        PartsListed::example().to_builder().parts([part]).status(PartsListedStatus::Closed).build()?;
     assert_eq!(listed.parts()[0].part_id().as_str(), "p-9");
     assert_eq!(listed.boss().map(|boss| boss.part_id().as_str()), Some("p-3"));
     Ok(())

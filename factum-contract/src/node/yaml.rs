@@ -65,10 +65,12 @@ impl Builder {
             }
             Event::SequenceStart(anchor, tag) => {
                 plain_only(anchor, tag.is_some(), span)?;
+                let span = Span { length: 1, ..span };
                 self.push(Open::List(span, Vec::new()))
             }
             Event::MappingStart(anchor, tag) => {
                 plain_only(anchor, tag.is_some(), span)?;
+                let span = Span { length: 1, ..span };
                 self.push(Open::Map { span, entries: Vec::new(), seen: HashSet::new(), key: None })
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {

@@ -15,7 +15,7 @@ use super::{schema, upcast};
 pub(super) fn contract(node: &Node, defaults: &Defaults, findings: &mut Findings<'_>) -> Option<Contract> {
     let mut keys = Fields::open(node, "a contract", findings)?;
     let named = kind_and_name(&mut keys, node.span, findings);
-    let version = keys.required("version", findings);
+    let version = keys.required("version");
     let version = version.and_then(|node| match fields::count(node, findings) {
         Some(0) => mismatch(node, "a version, counted from 1", findings),
         version => Some((u32::try_from(version?).ok()?, node.span)),
@@ -23,18 +23,18 @@ pub(super) fn contract(node: &Node, defaults: &Defaults, findings: &mut Findings
     let purpose = keys.word("category", findings).unwrap_or(Purpose::Business);
     let summary = keys.text("summary", findings);
     let description = keys.text("description", findings);
-    let owner = keys.required("owner", findings).and_then(|node| fields::name(node, findings));
+    let owner = keys.required("owner").and_then(|node| fields::name(node, findings));
     let audience = keys.word("audience", findings).unwrap_or(Audience::Company);
     let topic = keys.name::<Topic>("topic", findings);
     let category = keys.name::<Category>("stream", findings);
-    let key = keys.required("key", findings).and_then(|node| {
+    let key = keys.required("key").and_then(|node| {
         let text = fields::text(node, findings)?.to_owned();
         Some(Placed { value: text, span: node.span })
     });
     let ordering = keys.word("ordering", findings).unwrap_or(Ordering::PerKey);
     let compatibility = keys.word("compatibility", findings).unwrap_or(defaults.compatibility);
     let policy = keys.word("policy", findings).unwrap_or(defaults.policy);
-    let payload = keys.required("payload", findings).and_then(|node| schema::payload(node, findings));
+    let payload = keys.required("payload").and_then(|node| schema::payload(node, findings));
     let reserved = keys.get("reserved").map(|node| fields::texts(node, findings)).unwrap_or_default();
     let examples = examples(keys.get("examples"), findings);
     let lifecycle = lifecycle(keys.get("lifecycle"), findings);
@@ -135,11 +135,11 @@ pub(super) fn allow(node: Option<&Node>, findings: &mut Findings<'_>) -> Vec<All
     let mut allowed = Vec::new();
     for node in nodes {
         let Some(mut keys) = Fields::open(node, "an accepted finding", findings) else { continue };
-        let rule = keys.required("rule", findings).and_then(|node| {
+        let rule = keys.required("rule").and_then(|node| {
             let value = fields::text(node, findings)?.to_owned();
             Some(Placed { value, span: node.span })
         });
-        let reason = keys.required("reason", findings).and_then(|node| fields::text(node, findings));
+        let reason = keys.required("reason").and_then(|node| fields::text(node, findings));
         let reason = reason.map(str::to_owned);
         let until = keys.date("until", findings);
         keys.finish(findings);

@@ -7,6 +7,7 @@ use factum_core::NameError;
 
 use crate::date::Date;
 use crate::finding::{Findings, Span};
+use crate::nearest;
 use crate::node::{Content, Entry, Node};
 use crate::words::{Placed, Words};
 
@@ -17,13 +18,16 @@ pub(crate) struct Fields<'n> {
     what: &'static str,
     entries: &'n [Entry],
     known: Vec<&'static str>,
+    missing: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {
     /// The keys of a map; anything else is an error.
     pub(crate) fn open(node: &'n Node, what: &'static str, findings: &mut Findings<'_>) -> Option<Self> {
         match &node.content {
-            Content::Map(entries) => Some(Self { span: node.span, what, entries, known: Vec::new() }),
+            Content::Map(entries) => {
+                Some(Self { span: node.span, what, entries, known: Vec::new(), missing: Vec::new() })
+            }
             _ => mismatch(node, &format!("{what} (a map of keys)"), findings),
         }
     }
@@ -39,24 +43,29 @@ impl<'n> Fields<'n> {
         self.entry(key).map(|entry| &entry.value)
     }
 
-    /// The value of a key that must be there.
-    pub(crate) fn required(&mut self, key: &'static str, findings: &mut Findings<'_>) -> Option<&'n Node> {
+    /// The value of a key that must be there; `finish` says so when it is not.
+    pub(crate) fn required(&mut self, key: &'static str) -> Option<&'n Node> {
         let found = self.get(key);
         if found.is_none() {
-            let message = format!("{} has no `{key}`", self.what);
-            findings.error_with_hint("missing-key", self.span, message, format!("add `{key}:`"));
+            self.missing.push(key);
         }
         found
     }
 
-    /// Refuses every key that nobody asked for.
-    pub(crate) fn finish(self, findings: &mut Findings<'_>) {
+    /// Refuses every key that nobody asked for, and misses those that were needed.
+    pub(crate) fn finish(mut self, findings: &mut Findings<'_>) {
         for entry in self.entries {
-            if !self.known.contains(&entry.key.as_str()) {
-                let message = format!("{} has no key `{}`", self.what, entry.key);
-                let known = self.known.iter().copied();
-                findings.unknown("unknown-key", entry.key_span, message, &entry.key, known);
+            if self.known.contains(&entry.key.as_str()) {
+                continue;
             }
+            // A misspelt key is one mistake, not two.
+            self.missing.retain(|missing| !nearest::is_near(&entry.key, missing));
+            let message = format!("{} has no key `{}`", self.what, entry.key);
+            findings.unknown("unknown-key", entry.key_span, message, &entry.key, self.known.iter().copied());
+        }
+        for key in self.missing {
+            let message = format!("{} has no `{key}`", self.what);
+            findings.error_with_hint("missing-key", self.span, message, format!("add `{key}:`"));
         }
     }
 

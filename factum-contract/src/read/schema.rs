@@ -6,7 +6,7 @@ use crate::schema::{
     ChoiceShape, Field, Format, IntegerShape, ListShape, NumberShape, ObjectShape, Personal, Role, Schema,
     Shape, TextShape,
 };
-use crate::validate::pattern;
+use crate::validate::{FIELDS_MAX, pattern};
 
 use super::fields::{self, Fields, mismatch};
 
@@ -93,7 +93,7 @@ impl<'n> Reader<'n, '_, '_> {
             return self.reference(target, keys);
         }
         let is_refused = self.refuse_keywords(node);
-        let (kind, mut is_nullable) = self.kind(node, &mut keys)?;
+        let (kind, mut is_nullable) = self.kind(node, &mut keys, is_refused)?;
         let shape = match kind {
             Kind::Object => self.object(&mut keys),
             Kind::Array => self.list(node, &mut keys),
@@ -208,7 +208,7 @@ impl<'n> Reader<'n, '_, '_> {
         is_refused
     }
 
-    fn kind(&mut self, node: &'n Node, keys: &mut Fields<'n>) -> Option<(Kind, bool)> {
+    fn kind(&mut self, node: &'n Node, keys: &mut Fields<'n>, is_refused: bool) -> Option<(Kind, bool)> {
         let mut is_nullable = false;
         let mut named: Option<(&str, &Node)> = None;
         if let Some(types) = keys.get("type") {
@@ -252,6 +252,7 @@ impl<'n> Reader<'n, '_, '_> {
             }
             None if node.get("properties").is_some() => Kind::Object,
             None if node.get("items").is_some() => Kind::Array,
+            None if is_refused => return None,
             None => {
                 let hint = "add `type: string`, `integer`, `number`, `boolean`, `object` or `array`";
                 self.findings.error_with_hint("missing-key", node.span, "a schema has no `type`", hint);
@@ -286,6 +287,16 @@ impl<'n> Reader<'n, '_, '_> {
             Some(Content::Map(entries)) => entries,
             Some(_) => return mismatch(properties?, "a map of fields", self.findings),
         };
+        if entries.is_empty() {
+            let message = "an object has no `properties`";
+            let hint =
+                "list its fields, or say what all its values are by `additionalProperties: { type: … }`";
+            self.findings.error_with_hint("not-carried", keys.span, message, hint);
+        }
+        if entries.len() > FIELDS_MAX {
+            let message = format!("an object has at most {FIELDS_MAX} fields, found {}", entries.len());
+            self.findings.error("bounds", keys.span, message);
+        }
         for name in &required {
             if !entries.iter().any(|entry| entry.key == name.value) {
                 let known = entries.iter().map(|entry| entry.key.as_str());
@@ -319,7 +330,7 @@ impl<'n> Reader<'n, '_, '_> {
         if items_max.is_some_and(|max| max < items_min) {
             self.findings.error("bounds", node.span, "`maxItems` is below `minItems`");
         }
-        let items = keys.required("items", self.findings)?;
+        let items = keys.required("items")?;
         let items = Box::new(self.schema(items, false)?);
         Some(Shape::List(ListShape { items, items_min, items_max }))
     }

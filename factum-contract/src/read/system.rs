@@ -22,7 +22,7 @@ impl Words for OnDead {
 /// Reads the system around the contracts.
 pub(super) fn system(node: &Node, findings: &mut Findings<'_>) -> Option<System> {
     let mut keys = Fields::open(node, "a system", findings)?;
-    let name = keys.required("system", findings).and_then(|node| fields::name(node, findings));
+    let name = keys.required("system").and_then(|node| fields::name(node, findings));
     let system = System {
         name: name.map_or_else(|| "system".parse().expect("is a word"), |name| name.value),
         description: keys.text("description", findings),
@@ -110,8 +110,8 @@ fn topic(node: &Node, findings: &mut Findings<'_>) -> Option<TopicSpec> {
 
 fn consumer(node: &Node, findings: &mut Findings<'_>) -> Option<ConsumerSpec> {
     let mut keys = Fields::open(node, "a consumer", findings)?;
-    let service = keys.required("service", findings).and_then(|node| fields::name(node, findings));
-    let on = keys.required("on", findings).map(|node| fields::names(node, findings)).unwrap_or_default();
+    let service = keys.required("service").and_then(|node| fields::name(node, findings));
+    let on = keys.required("on").map(|node| fields::names(node, findings)).unwrap_or_default();
     let emits = keys.names("emits", findings);
     let calls = keys.get("calls").map(|node| fields::texts(node, findings)).unwrap_or_default();
     let idempotency = keys.get("idempotency").and_then(|node| idempotency(node, findings));
@@ -206,9 +206,9 @@ fn dead_letters(node: &Node, findings: &mut Findings<'_>) -> DeadLetters {
 
 fn saga(node: &Node, findings: &mut Findings<'_>) -> Option<SagaSpec> {
     let mut keys = Fields::open(node, "a saga", findings)?;
-    let service = keys.required("service", findings).and_then(|node| fields::name(node, findings));
-    let starts = keys.required("starts", findings).and_then(|node| fields::name(node, findings));
-    let correlate = keys.required("correlate", findings).and_then(|node| {
+    let service = keys.required("service").and_then(|node| fields::name(node, findings));
+    let starts = keys.required("starts").and_then(|node| fields::name(node, findings));
+    let correlate = keys.required("correlate").and_then(|node| {
         let value = fields::text(node, findings)?.to_owned();
         Some(Placed { value, span: node.span })
     });
@@ -226,7 +226,7 @@ fn saga(node: &Node, findings: &mut Findings<'_>) -> Option<SagaSpec> {
 
 fn saga_step(node: &Node, findings: &mut Findings<'_>) -> Option<SagaStep> {
     let mut keys = Fields::open(node, "a step of a saga", findings)?;
-    let on = keys.required("on", findings).and_then(|node| fields::name(node, findings));
+    let on = keys.required("on").and_then(|node| fields::name(node, findings));
     let then = keys.names("then", findings);
     let within = keys.duration("within", findings);
     let otherwise = keys.names("otherwise", findings);
@@ -240,8 +240,8 @@ fn saga_step(node: &Node, findings: &mut Findings<'_>) -> Option<SagaStep> {
 
 fn projection(node: &Node, findings: &mut Findings<'_>) -> Option<ProjectionSpec> {
     let mut keys = Fields::open(node, "a projection", findings)?;
-    let service = keys.required("service", findings).and_then(|node| fields::name(node, findings));
-    let on = keys.required("on", findings).map(|node| fields::names(node, findings)).unwrap_or_default();
+    let service = keys.required("service").and_then(|node| fields::name(node, findings));
+    let on = keys.required("on").map(|node| fields::names(node, findings)).unwrap_or_default();
     let description = keys.text("description", findings);
     keys.finish(findings);
     Some(ProjectionSpec { service: service?, on, description })

@@ -67,9 +67,9 @@ fn step(entry: &Entry, findings: &mut Findings<'_>) -> Option<Step> {
         "drop" => Step::Drop(path_list(node, findings)?),
         "split" => {
             let mut keys = Fields::open(node, "a split", findings)?;
-            let field = keys.required("field", findings).and_then(|node| path(node, findings));
+            let field = keys.required("field").and_then(|node| path(node, findings));
             let by = keys.text("by", findings).unwrap_or_else(|| " ".to_owned());
-            let into = keys.required("into", findings).and_then(|node| path_list(node, findings));
+            let into = keys.required("into").and_then(|node| path_list(node, findings));
             keys.finish(findings);
             Step::Split {
                 field: single(field?, node, findings)?,
@@ -79,9 +79,9 @@ fn step(entry: &Entry, findings: &mut Findings<'_>) -> Option<Step> {
         }
         "join" => {
             let mut keys = Fields::open(node, "a join", findings)?;
-            let parts = keys.required("fields", findings).and_then(|node| path_list(node, findings));
+            let parts = keys.required("fields").and_then(|node| path_list(node, findings));
             let by = keys.text("by", findings).unwrap_or_else(|| " ".to_owned());
-            let into = keys.required("into", findings).and_then(|node| path(node, findings));
+            let into = keys.required("into").and_then(|node| path(node, findings));
             keys.finish(findings);
             Step::Join {
                 fields: all_single(parts?, node, findings)?,
@@ -91,8 +91,8 @@ fn step(entry: &Entry, findings: &mut Findings<'_>) -> Option<Step> {
         }
         "map" => {
             let mut keys = Fields::open(node, "a map step", findings)?;
-            let field = keys.required("field", findings).and_then(|node| path(node, findings));
-            let values = keys.required("values", findings);
+            let field = keys.required("field").and_then(|node| path(node, findings));
+            let values = keys.required("values");
             let otherwise = keys.get("otherwise").map(Node::to_json);
             keys.finish(findings);
             let Content::Map(entries) = &values?.content else {
