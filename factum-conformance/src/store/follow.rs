@@ -32,6 +32,7 @@ async fn follow(store: Arc<dyn Store>, limit: usize) -> Vec<Recorded> {
             page.end,
             page.head
         );
+        assert!(page.end > query.after || !page.more, "a page with more to come ends at {}", page.end);
         query.after = page.end;
         seen.extend(page.events);
         if seen.last().is_some_and(|event| event.stream == stream("end-1")) {
@@ -39,6 +40,7 @@ async fn follow(store: Arc<dyn Store>, limit: usize) -> Vec<Recorded> {
         }
         if !page.more {
             within("a wait for the next event", store.wait(query.after)).await.expect("a wait ends well");
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -174,6 +176,7 @@ fn wait(store: &Arc<dyn Store>, after: Position) -> tokio::task::JoinHandle<()> 
         // A wait may end early, so the reader asks again, as readers do.
         while store.head().await.expect("a head") <= after {
             store.wait(after).await.expect("a wait ends well");
+            tokio::task::yield_now().await;
         }
     })
 }

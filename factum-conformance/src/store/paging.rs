@@ -95,6 +95,7 @@ async fn last_page(store: &dyn Store, query: &Query) -> factum_core::Page {
         if !page.more {
             return page;
         }
+        assert!(page.end > query.after, "a page with more to come ends at {}", page.end);
         query.after = page.end;
     }
 }

@@ -257,6 +257,7 @@ pub(super) async fn records_page_by_id(harness: Harness) {
         let Some(last) = page.last() else { break };
         after_id = Some(last.clone());
         paged.extend(page);
+        assert!(paged.len() <= sorted.len(), "pages lead nowhere: {paged:?}");
     }
     assert_eq!(paged, sorted, "pages are the whole, without gap or repetition");
 }
