@@ -20,12 +20,14 @@
 //! ```
 
 pub mod broker;
+pub mod compare;
 pub mod model;
 pub mod promise;
 pub mod store;
 
 pub use async_trait::async_trait;
 pub use broker::BrokerHarness;
+pub use compare::compare_with_model;
 pub use model::ModelStore;
 pub use promise::{Need, Outcome, Promise, Report};
 pub use store::StoreHarness;

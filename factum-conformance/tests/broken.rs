@@ -54,6 +54,45 @@ async fn an_honest_wrapper_breaks_nothing() {
     assert!(report.outcomes.len() > 90, "the suite has shrunk to {} promises", report.outcomes.len());
 }
 
+/// Writes a test that the model test sees a lie.
+macro_rules! seen {
+    ($($test:ident: $lie:expr;)*) => {
+        $(
+            #[tokio::test]
+            async fn $test() {
+                let comparing = tokio::spawn(async move {
+                    let store = Spoiled::new(ModelStore::default(), $lie);
+                    factum_conformance::compare_with_model(&store, 7, 2_000).await;
+                });
+                assert!(comparing.await.is_err(), "2,000 random operations did not see it");
+            }
+        )*
+    };
+}
+
+#[tokio::test]
+async fn the_model_test_finds_nothing_in_an_honest_wrapper() {
+    for seed in 0..20 {
+        let store = Spoiled::new(ModelStore::default(), spoiled::Honest);
+        factum_conformance::compare_with_model(&store, seed, 300).await;
+    }
+}
+
+seen! {
+    the_model_test_sees_a_lost_event: lies_of_appends::LosesTheLast;
+    the_model_test_sees_ignored_expectations: lies_of_appends::IgnoresExpected;
+    the_model_test_sees_ignored_boundaries: lies_of_appends::IgnoresBoundaries;
+    the_model_test_sees_expectations_judged_too_early: lies_of_appends::JudgesFirst;
+    the_model_test_sees_reused_versions: lies_of_reads::ReusesVersions;
+    the_model_test_sees_patterns_in_categories: lies_of_reads::CategoriesByPrefix;
+    the_model_test_sees_leaks: lies_of_units::LeaksDropped;
+    the_model_test_sees_halves: lies_of_units::DoesHalf;
+    the_model_test_sees_another_order_of_writes: lies_of_units::WritesBackwards;
+    the_model_test_sees_ignored_guards: lies_of_units::IgnoresGuards;
+    the_model_test_sees_patterns_in_groups: lies_of_units::FindsByPattern;
+    the_model_test_sees_due_records_out_of_order: lies_of_units::FindsDueById;
+}
+
 caught! {
     losing_the_last_of_a_batch: lies_of_appends::LosesTheLast => a_batch_is_recorded_in_its_order;
     ignoring_what_is_expected: lies_of_appends::IgnoresExpected => a_stale_append_conflicts;
