@@ -1,5 +1,6 @@
 //! The SQLite store against bare rusqlite on the same schema, in turn, in the same run.
 //!
+//! `cargo bench -p factum-store -- single many bulk catch-up` runs the parts that are named, or all.
 //! Prints ratios, because a disk's sync time moves by more than any code: medians over rounds, with the sync time of
 //! each round beside them. Never compares numbers of different runs.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its result")]
@@ -30,10 +31,14 @@ fn main() {
     }
     let runtime = Runtime::new().expect("a runtime starts");
     println!("SQLite, WAL, synchronous FULL, pages of 8 KiB, {PAYLOAD_BYTES} byte payloads, {ROUNDS} rounds");
-    single(&runtime);
-    many(&runtime);
-    bulk(&runtime);
-    catch_up(&runtime);
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let parts: [(&str, fn(&Runtime)); 4] =
+        [("single", single), ("many", many), ("bulk", bulk), ("catch-up", catch_up)];
+    for (name, part) in parts {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            part(&runtime);
+        }
+    }
 }
 
 struct Place {
@@ -95,7 +100,8 @@ fn insert(raw: &mut Connection, position: &mut i64, batch: &[Ready]) {
     let tx = raw.transaction_with_behavior(TransactionBehavior::Immediate).expect("begins");
     {
         let version = *position + batch.len() as i64;
-        let mut moves = tx.prepare_cached("update factum_stream set version = ?2 where id = ?1").expect("sql");
+        let mut moves =
+            tx.prepare_cached("update factum_stream set version = ?2 where id = ?1").expect("sql");
         moves.execute([1, version]).expect("moves");
         let mut insert = tx
             .prepare_cached(
@@ -106,7 +112,9 @@ fn insert(raw: &mut Connection, position: &mut i64, batch: &[Ready]) {
         for one in batch {
             *position += 1;
             let at = *position;
-            insert.execute((at, 1, at, 1, at, one.sum, &one.id[..], &one.meta[..], &one.data[..])).expect("inserts");
+            insert
+                .execute((at, 1, at, 1, at, one.sum, &one.id[..], &one.meta[..], &one.data[..]))
+                .expect("inserts");
         }
     }
     tx.commit().expect("commits");
@@ -143,7 +151,8 @@ fn single(runtime: &Runtime) {
         let began = Instant::now();
         runtime.block_on(async {
             for one in &batch {
-                let appended = store.append(&stream("order-1"), Expected::Any, std::slice::from_ref(one)).await;
+                let appended =
+                    store.append(&stream("order-1"), Expected::Any, std::slice::from_ref(one)).await;
                 appended.expect("appends");
             }
         });
@@ -210,7 +219,12 @@ fn bulk(runtime: &Runtime) {
         ratios.push(own / bare);
         notes.push(format!("{own:.0}/{bare:.0}"));
     }
-    print("1 task, 1000 events an append", ">= 0.85", ratios, &format!("events/s ours/bare {}", notes.join(" ")));
+    print(
+        "1 task, 1000 events an append",
+        ">= 0.85",
+        ratios,
+        &format!("events/s ours/bare {}", notes.join(" ")),
+    );
 }
 
 fn catch_up(runtime: &Runtime) {

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::cache::Cache;
 use super::error::store_error;
-use super::event::{NewEvent, Sum, tag_hashes};
+use super::event::{NewEvent, PageBuffer, Sum, tag_hashes};
 use super::names::{Names, type_hash};
 use super::read;
 
@@ -77,6 +77,7 @@ pub(super) struct Log {
     types: HashMap<EventType, TypeAt>,
     last_type: Option<(EventType, TypeAt)>,
     names: Names,
+    buffer: PageBuffer,
     /// The last position given; `None` when it has to be read.
     head: Option<i64>,
     /// No recorded id is greater; `None` when it has to be read.
@@ -99,6 +100,7 @@ impl Log {
             types: HashMap::new(),
             last_type: None,
             names: Names::new(),
+            buffer: PageBuffer::default(),
             head: None,
             newest: None,
             touched: None,
@@ -269,7 +271,7 @@ impl Log {
             ..query.clone()
         };
         loop {
-            let page = read::page(connection, &mut self.names, &query)?;
+            let page = read::page(connection, &mut self.names, &mut self.buffer, &query)?;
             if let Some(found) = page.events.first() {
                 return Err(Conflict::Boundary { since, found: found.position }.into());
             }

@@ -6,13 +6,20 @@
 use bytes::{Bytes, BytesMut};
 use factum_core::envelope::Meta;
 use factum_core::{
-    Envelope, EventId, Gate, Position, Recorded, StoreError, Tags, Timestamp, Version, WriteError, hash64,
+    Envelope, EventId, Gate, Position, Query, Recorded, StoreError, Tags, Timestamp, Version, WriteError,
+    hash64,
 };
 use rusqlite::{Connection, Row};
 
 use super::Limits;
 use super::error::{Doing as _, corrupt};
 use super::names::Names;
+
+/// Bytes after which a page is full whatever its limit.
+const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Memory that a reader keeps from one page to the next.
+const KEPT_BYTES_MAX: usize = 1024 * 1024;
 
 /// An event made ready on the caller's thread: admitted, encoded, hashed.
 pub(super) struct NewEvent {
@@ -156,19 +163,28 @@ struct Taken {
     data_end: usize,
 }
 
-/// Collects rows of one page in one buffer, which all its events then share.
+/// Collects rows in one buffer, which all events of a page then share.
+///
+/// Kept by its reader: once every event of the page before has been dropped, its memory is used again.
+#[derive(Default)]
 pub(super) struct PageBuffer {
     bytes: BytesMut,
     rows: Vec<Taken>,
+    /// Bytes of the page before: what the next one will about need.
+    usual: usize,
 }
 
 impl PageBuffer {
-    pub(super) fn new(rows: usize, bytes: usize) -> Self {
-        Self { bytes: BytesMut::with_capacity(bytes), rows: Vec::with_capacity(rows) }
+    /// Makes ready for the rows of a page.
+    pub(super) fn begin(&mut self) {
+        self.rows.clear();
+        self.bytes.clear();
+        self.bytes.reserve(self.usual);
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes.len()
+    /// Whether the page is full whatever its limit.
+    pub(super) fn is_large(&self) -> bool {
+        self.bytes.len() >= PAGE_BYTES_MAX
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -192,22 +208,32 @@ impl PageBuffer {
         Ok(())
     }
 
-    /// Verifies and decodes what was collected; every event is a slice of the one buffer.
-    pub(super) fn open(
-        self,
+    /// Verifies and decodes what was collected, and keeps of it what the query asks for.
+    pub(super) fn open_into(
+        &mut self,
+        events: &mut Vec<Recorded>,
         connection: &Connection,
         names: &mut Names,
-    ) -> Result<Vec<Recorded>, StoreError> {
-        let page = self.bytes.freeze();
-        let mut events = Vec::with_capacity(self.rows.len());
+        query: &Query,
+    ) -> Result<(), StoreError> {
+        self.usual = self.bytes.len().min(KEPT_BYTES_MAX);
+        let page = self.bytes.split().freeze();
         let mut start = 0;
-        for row in self.rows {
+        for row in &self.rows {
             let meta = page.slice(start..row.meta_end);
             let data = page.slice(row.meta_end..row.data_end);
             start = row.data_end;
-            events.push(open(connection, names, &row, &meta, data)?);
+            let event = open(connection, names, row, &meta, data)?;
+            if query.matches(&event) {
+                events.push(event);
+            }
         }
-        Ok(events)
+        Ok(())
+    }
+
+    /// The position of the last row that was collected.
+    pub(super) fn last(&self) -> Option<i64> {
+        self.rows.last().map(|row| row.columns.position)
     }
 }
 

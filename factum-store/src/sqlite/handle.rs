@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::connect;
 use super::error::{closed, store_error};
 use super::place::Place;
-use super::readers::Readers;
+use super::readers::{Reader, Readers};
 use super::shared::Shared;
 use super::watcher::Watcher;
 use super::writer::{QUEUE_MAX, Request, Writer};
@@ -81,7 +81,11 @@ impl Handle {
             return Ok(page);
         }
         let query = query.clone();
-        self.ask(move |reader| read::page_at_once(&reader.connection, &mut reader.names, &query)).await
+        self.ask(move |reader| {
+            let Reader { connection, names, buffer, .. } = reader;
+            read::page_at_once(connection, names, buffer, &query)
+        })
+        .await
     }
 
     pub(super) async fn find(
@@ -95,7 +99,7 @@ impl Handle {
 
     pub(super) async fn query(&self, sql: &str, params: &[Value]) -> Result<Rows, StoreError> {
         let (sql, params) = (sql.to_owned(), params.to_vec());
-        let question = move |reader: &mut super::readers::Reader| {
+        let question = move |reader: &mut Reader| {
             let rows = statement::query(&reader.connection, &reader.door, &sql, &params, QUERY_MAX);
             rows.map_err(|fault| fault.into_store_error(&reader.door))
         };
@@ -104,7 +108,7 @@ impl Handle {
 
     pub(super) async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&mut super::readers::Reader) -> Result<T, StoreError> + Send + 'static,
+        question: impl FnOnce(&mut Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.readers.ask(question).await
     }

@@ -49,7 +49,10 @@ fn unusual(store: &SqliteStore, page_bytes: i64, wal_bytes: u64) -> Vec<Finding>
         findings.push(Finding { is_error: false, what, hint: hint.to_owned() });
     };
     if store.handle.place.is_memory() {
-        note("the store is in memory".to_owned(), "everything is gone when the process ends; name a file to keep it");
+        note(
+            "the store is in memory".to_owned(),
+            "everything is gone when the process ends; name a file to keep it",
+        );
     }
     if store.handle.synchronous == Synchronous::Normal {
         note(

@@ -32,6 +32,7 @@ pub(super) struct TypeName {
 /// The names that one connection has met.
 pub(super) struct Names {
     streams: Cache<i64, StreamName>,
+    last_stream: Option<(i64, StreamName)>,
     // Bounded by the contract versions that the store has ever seen.
     types: HashMap<i64, Arc<TypeName>>,
     last_type: Option<(i64, Arc<TypeName>)>,
@@ -39,19 +40,30 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new() -> Self {
-        Self { streams: Cache::new(STREAMS_MAX), types: HashMap::new(), last_type: None }
+        Self { streams: Cache::new(STREAMS_MAX), last_stream: None, types: HashMap::new(), last_type: None }
     }
 
     pub(super) fn forget(&mut self) {
         self.streams.clear();
+        self.last_stream = None;
         self.types.clear();
         self.last_type = None;
     }
 
     pub(super) fn stream(&mut self, connection: &Connection, id: i64) -> Result<StreamName, StoreError> {
-        if let Some(name) = self.streams.get(&id) {
-            return Ok(name);
+        match &self.last_stream {
+            Some((last, name)) if *last == id => return Ok(name.clone()),
+            _ => {}
         }
+        let name = match self.streams.get(&id) {
+            Some(name) => name,
+            None => self.read_stream(connection, id)?,
+        };
+        self.last_stream = Some((id, name.clone()));
+        Ok(name)
+    }
+
+    fn read_stream(&mut self, connection: &Connection, id: i64) -> Result<StreamName, StoreError> {
         let found: Option<String> = connection
             .prepare_cached(include_str!("sql/stream_by_id.sql"))
             .and_then(|mut statement| statement.query_row([id], |row| row.get(0)).optional())
@@ -64,21 +76,15 @@ impl Names {
         Ok(name)
     }
 
-    pub(super) fn event_type(
-        &mut self,
-        connection: &Connection,
-        id: i64,
-    ) -> Result<Arc<TypeName>, StoreError> {
-        match &self.last_type {
-            Some((last, name)) if *last == id => return Ok(Arc::clone(name)),
-            _ => {}
+    pub(super) fn event_type(&mut self, connection: &Connection, id: i64) -> Result<&TypeName, StoreError> {
+        if self.last_type.as_ref().is_none_or(|(last, _)| *last != id) {
+            let name = match self.types.get(&id) {
+                Some(name) => Arc::clone(name),
+                None => self.read_type(connection, id)?,
+            };
+            self.last_type = Some((id, name));
         }
-        let name = match self.types.get(&id) {
-            Some(name) => Arc::clone(name),
-            None => self.read_type(connection, id)?,
-        };
-        self.last_type = Some((id, Arc::clone(&name)));
-        Ok(name)
+        self.last_type.as_ref().map(|(_, name)| &**name).ok_or_else(|| missing("event type", id))
     }
 
     fn read_type(&mut self, connection: &Connection, id: i64) -> Result<Arc<TypeName>, StoreError> {

@@ -14,12 +14,6 @@ use super::names::Names;
 /// Rows that one page looks at before it lets go, matching or not: about 10 ms.
 const SCAN_MAX: i64 = 20_000;
 
-/// Bytes after which a page is full whatever its limit.
-const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-/// Bytes expected of an event when a page's buffer is made.
-const EVENT_BYTES_USUAL: usize = 512;
-
 /// A tag that this many events carry is as good as any other to lead a search.
 const WEIGHT_MAX: i64 = 1_000;
 
@@ -32,17 +26,23 @@ pub(super) fn head(connection: &Connection) -> rusqlite::Result<i64> {
 pub(super) fn page_at_once(
     connection: &Connection,
     names: &mut Names,
+    buffer: &mut PageBuffer,
     query: &Query,
 ) -> Result<Page, StoreError> {
     let tx = connection.unchecked_transaction().doing("cannot read the log")?;
-    let page = page(&tx, names, query);
+    let page = page(&tx, names, buffer, query);
     // Nothing was written; a failing end of a read transaction changes no answer.
     drop(tx);
     page
 }
 
 /// Reads a page as the connection's transaction sees the log.
-pub(super) fn page(connection: &Connection, names: &mut Names, query: &Query) -> Result<Page, StoreError> {
+pub(super) fn page(
+    connection: &Connection,
+    names: &mut Names,
+    buffer: &mut PageBuffer,
+    query: &Query,
+) -> Result<Page, StoreError> {
     let head = head(connection).doing("cannot read the log")?;
     let range = Range {
         after: signed(query.after),
@@ -50,7 +50,7 @@ pub(super) fn page(connection: &Connection, names: &mut Names, query: &Query) ->
         limit: query.limit.clamp(1, Query::LIMIT_MAX),
         direction: query.direction,
     };
-    let mut scan = Scan { connection, names, query, range, found: Vec::new(), looked: 0, last: None };
+    let mut scan = Scan { connection, names, buffer, query, range, found: Vec::new(), looked: 0, last: None };
     if range.after < range.up_to {
         scan.run()?;
     }
@@ -81,6 +81,7 @@ enum Ended {
 struct Scan<'a> {
     connection: &'a Connection,
     names: &'a mut Names,
+    buffer: &'a mut PageBuffer,
     query: &'a Query,
     range: Range,
     found: Vec<Recorded>,
@@ -244,9 +245,9 @@ impl Scan<'_> {
         let mut filter = Filter::of(self.query);
         loop {
             let wanted = self.range.limit + 1 - self.found.len();
-            let mut buffer = PageBuffer::new(wanted, wanted.min(256) * EVENT_BYTES_USUAL);
+            self.buffer.begin();
             let ended = loop {
-                if buffer.rows() == wanted || buffer.bytes() >= PAGE_BYTES_MAX {
+                if self.buffer.rows() == wanted || self.buffer.is_large() {
                     break None;
                 }
                 let Some(row) = rows.next().doing("cannot read the log")? else {
@@ -258,20 +259,18 @@ impl Scan<'_> {
                 if filter.admits(self.connection, self.names, &columns)?
                     && carries(self.connection, others, position)?
                 {
-                    buffer.take(columns, row)?;
+                    self.buffer.take(columns, row)?;
                 }
                 if self.looked >= SCAN_MAX {
                     self.last = Some(position);
                     break Some(Ended::Bounded);
                 }
             };
-            let is_large = buffer.bytes() >= PAGE_BYTES_MAX;
-            let query = self.query;
-            let opened = buffer.open(self.connection, self.names)?;
-            let reached = opened.last().map(|event| signed(event.position));
-            self.found.extend(opened.into_iter().filter(|event| query.matches(event)));
+            let is_large = self.buffer.is_large();
+            self.found.reserve(self.buffer.rows());
+            self.buffer.open_into(&mut self.found, self.connection, self.names, self.query)?;
             if is_large && self.found.len() <= self.range.limit {
-                self.last = self.last.or(reached);
+                self.last = self.last.or(self.buffer.last());
             }
             if ended.is_some() || self.last.is_some() || self.found.len() > self.range.limit {
                 return Ok(());

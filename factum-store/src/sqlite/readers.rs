@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::connect;
 use super::door::Door;
 use super::error::closed;
+use super::event::PageBuffer;
 use super::names::Names;
 use super::place::Place;
 
@@ -27,6 +28,7 @@ pub(super) struct Reader {
     pub(super) connection: Connection,
     pub(super) door: Door,
     pub(super) names: Names,
+    pub(super) buffer: PageBuffer,
 }
 
 type Job = Box<dyn FnOnce(&mut Reader) + Send>;
@@ -59,7 +61,7 @@ impl Readers {
         };
         for number in 1..=count.max(1) {
             let connect::Opened { connection, door } = connect::reader(place)?;
-            let reader = Reader { connection, door, names: Names::new() };
+            let reader = Reader { connection, door, names: Names::new(), buffer: PageBuffer::default() };
             let shared = Arc::clone(&shared);
             let thread = thread::Builder::new()
                 .name(format!("factum-read-{number}"))

@@ -11,8 +11,9 @@ use factum_core::{
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::sqlite::error::Doing as _;
-use crate::sqlite::event::tag_hashes;
+use crate::sqlite::event::{PageBuffer, tag_hashes};
 use crate::sqlite::handle::Handle;
+use crate::sqlite::names::Names;
 use crate::sqlite::readers::Reader;
 use crate::sqlite::{read, record};
 
@@ -85,7 +86,11 @@ fn pages(connection: &Connection) -> Result<Vec<Finding>, StoreError> {
         Ok(found) => found,
         Err(error) => return Ok(vec![damage(format!("the file's pages cannot be read: {error}"))]),
     };
-    Ok(found.into_iter().filter(|line| line != "ok").map(|line| damage(format!("SQLite says: {line}"))).collect())
+    Ok(found
+        .into_iter()
+        .filter(|line| line != "ok")
+        .map(|line| damage(format!("SQLite says: {line}")))
+        .collect())
 }
 
 struct LogSlice {
@@ -105,10 +110,10 @@ fn log_slice(reader: &mut Reader, after: i64) -> Result<LogSlice, StoreError> {
     let tx = reader.connection.unchecked_transaction().doing("cannot check the store")?;
     let deleted_to = number(&tx, include_str!("../sql/mark_read.sql"))?;
     let mut findings = Vec::new();
-    let page = match read::page(&tx, &mut reader.names, &everything) {
+    let page = match read::page(&tx, &mut reader.names, &mut reader.buffer, &everything) {
         Ok(page) => page,
         Err(error) if error.kind == StoreErrorKind::Corrupt && everything.limit > 1 => {
-            return one_by_one(&tx, &mut reader.names, everything, deleted_to);
+            return one_by_one(&tx, (&mut reader.names, &mut reader.buffer), everything, deleted_to);
         }
         Err(error) => return Err(error),
     };
@@ -125,7 +130,7 @@ fn log_slice(reader: &mut Reader, after: i64) -> Result<LogSlice, StoreError> {
 /// Reads the events of a slice singly, so that the damaged ones can be named and the others checked.
 fn one_by_one(
     connection: &Connection,
-    names: &mut crate::sqlite::names::Names,
+    (names, buffer): (&mut Names, &mut PageBuffer),
     mut query: Query,
     deleted_to: i64,
 ) -> Result<LogSlice, StoreError> {
@@ -137,7 +142,7 @@ fn one_by_one(
             .doing("cannot check the store")?;
         let Some(next) = next else { return Ok(slice) };
         query.up_to = Position::at(next.cast_unsigned());
-        match read::page(connection, names, &query) {
+        match read::page(connection, names, buffer, &query) {
             Ok(page) => {
                 slice.events += page.events.len() as u64;
                 for event in &page.events {
@@ -167,7 +172,9 @@ fn untagged(connection: &Connection, event: &Recorded) -> Result<Option<Finding>
         let at = connection.prepare_cached(include_str!("../sql/tag_at.sql"));
         let is_there = at.and_then(|mut at| at.exists([hash, position])).doing("cannot check the store")?;
         if !is_there {
-            return Ok(Some(damage(format!("the event at position {position} is missing from the tags' index"))));
+            return Ok(Some(damage(format!(
+                "the event at position {position} is missing from the tags' index"
+            ))));
         }
     }
     Ok(None)
@@ -210,7 +217,9 @@ fn stream_slice(
             findings.push(damage(format!("stream number {stream} goes from version {before} to {version}")));
         }
         if !is_first && position < last.position {
-            let what = format!("version {version} of stream number {stream} is at position {position}, before its forerunner");
+            let what = format!(
+                "version {version} of stream number {stream} is at position {position}, before its forerunner"
+            );
             findings.push(damage(what));
         }
         last = row;
@@ -228,14 +237,18 @@ fn ends_at(connection: &Connection, last: StreamAt) -> Result<Option<Finding>, S
         return Ok(None);
     }
     let found: Option<(String, i64)> = connection
-        .query_row(include_str!("../sql/stream_version.sql"), [last.stream], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(include_str!("../sql/stream_version.sql"), [last.stream], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()
         .doing("cannot check the store")?;
     Ok(match found {
         None => Some(damage(format!("stream number {} has events and no name", last.stream))),
         Some((name, version)) if version != last.version => {
             let found = last.version;
-            Some(damage(format!("stream {name} says version {version}, and its last event is of version {found}")))
+            Some(damage(format!(
+                "stream {name} says version {version}, and its last event is of version {found}"
+            )))
         }
         Some(_) => None,
     })
