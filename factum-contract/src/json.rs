@@ -93,6 +93,7 @@ impl<'a> Cursor<'a> {
         let start = self.at;
         let mut is_escaped = false;
         loop {
+            self.at += plain_run(&bytes[self.at..]);
             match bytes.get(self.at) {
                 Some(b'"') => break,
                 Some(b'\\') => {
@@ -233,6 +234,30 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// How many bytes come before a quote, a backslash or a control character; eight are looked at at once.
+#[inline]
+fn plain_run(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = ONES << 7;
+    // The lowest bit of each answer is exact; those above it need not be.
+    let equal = |word: u64, byte: u8| {
+        let rest = word ^ (ONES * u64::from(byte));
+        rest.wrapping_sub(ONES) & !rest
+    };
+    let mut at = 0;
+    for chunk in bytes.as_chunks::<8>().0 {
+        let word = u64::from_le_bytes(*chunk);
+        let is_control = word.wrapping_sub(ONES * 0x20) & !word;
+        let found = (is_control | equal(word, b'"') | equal(word, b'\\')) & HIGHS;
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let is_plain = |byte: &&u8| !matches!(byte, 0..=0x1f | b'"' | b'\\');
+    at + bytes[at..].iter().take_while(is_plain).count()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -248,6 +273,16 @@ mod tests {
     fn escapes_are_resolved() {
         let mut cursor = Cursor::new(r#""a\n\u00e9\ud83d\ude00""#);
         assert_eq!(cursor.string().unwrap().value(), "a\né😀");
+    }
+
+    #[test]
+    fn a_run_ends_at_the_first_byte_that_is_not_plain() {
+        for length in 0..40 {
+            for special in ["\"", "\\", "\n", "\u{1f}", ""] {
+                let text = format!("{}{special}\"\\é", "é".repeat(length / 2) + &"x".repeat(length % 2));
+                assert_eq!(plain_run(text.as_bytes()), length / 2 * 2 + length % 2, "{text:?}");
+            }
+        }
     }
 
     #[test]

@@ -114,8 +114,7 @@ impl Validator {
             }
         };
         let mut walk = Walk { cursor: Cursor::new(text), key: None, identifiers: 0 };
-        walk.value(&self.root, 0)?;
-        walk.end()?;
+        walk.value(&self.root, 0).and_then(|()| walk.end()).map_err(|flaw| *flaw)?;
         if walk.identifiers > Tags::COUNT_MAX {
             self.count_tags(text)?;
         }

@@ -14,7 +14,8 @@ pub(super) struct Walk<'p> {
     pub(super) identifiers: usize,
 }
 
-type Checked<T = ()> = Result<T, Flaw>;
+/// Boxed, so that the way without flaws moves no more than a pointer.
+type Checked<T = ()> = Result<T, Box<Flaw>>;
 
 impl<'p> Walk<'p> {
     pub(super) fn end(&mut self) -> Checked {
@@ -30,7 +31,7 @@ impl<'p> Walk<'p> {
             if check.is_nullable {
                 return Ok(());
             }
-            return Err(Flaw::new("type", format!("expected {}, found null", expected(&check.rule))));
+            return Err(flaw("type", format!("expected {}, found null", expected(&check.rule))));
         }
         match (&check.rule, next) {
             (Rule::Text(text), b'"') => {
@@ -58,7 +59,7 @@ impl<'p> Walk<'p> {
                     let words: Vec<&str> = choice.words.iter().map(AsRef::as_ref).collect();
                     let message =
                         format!("expected one of {}, found {}", words.join(" | "), quoted(&value, check));
-                    return Err(Flaw::new(if words.len() == 1 { "const" } else { "enum" }, message));
+                    return Err(flaw(if words.len() == 1 { "const" } else { "enum" }, message));
                 }
                 self.identifier(check, &value)
             }
@@ -93,7 +94,7 @@ impl<'p> Walk<'p> {
                     }
                     None if object.is_closed => {
                         let message = format!("expected no field {:?}: the object is closed", cut(&name));
-                        return Err(Flaw::new("additionalProperties", message));
+                        return Err(flaw("additionalProperties", message));
                     }
                     None => {
                         let skipped = self.cursor.skip(depth + 1);
@@ -110,19 +111,19 @@ impl<'p> Walk<'p> {
             None => Ok(()),
             Some(index) => {
                 let name = &object.fields[index].name;
-                Err(Flaw::new("required", format!("expected a field `{name}`, found none")))
+                Err(flaw("required", format!("expected a field `{name}`, found none")))
             }
         }
     }
 
     fn field(&mut self, object: &ObjectCheck, index: usize, seen: &mut FieldSet, depth: usize) -> Checked {
         let field = &object.fields[index];
-        let within = |mut flaw: Flaw| {
+        let within = |mut flaw: Box<Flaw>| {
             flaw.path.insert_str(0, &format!("/{}", field.name));
             flaw
         };
         if !seen.insert(index) {
-            return Err(within(Flaw::new("duplicate-field", "expected the field once, found it twice")));
+            return Err(within(flaw("duplicate-field", "expected the field once, found it twice")));
         }
         if !field.is_key {
             return self.value(&field.check, depth + 1).map_err(within);
@@ -134,7 +135,7 @@ impl<'p> Walk<'p> {
         if key.is_empty() || key.len() > KEY_BYTES_MAX || key.bytes().any(|byte| byte < 0x20 || byte == 0x7f)
         {
             let message = "expected a key of 1 to 250 bytes without control characters";
-            return Err(within(Flaw::new("key", message)));
+            return Err(within(flaw("key", message)));
         }
         self.key = Some(key);
         Ok(())
@@ -157,13 +158,13 @@ impl<'p> Walk<'p> {
             }
         }
         if count < list.min {
-            return Err(Flaw::new(
+            return Err(flaw(
                 "minItems",
                 format!("expected at least {} items, found {count}", list.min),
             ));
         }
         if count > list.max {
-            return Err(Flaw::new("maxItems", format!("expected at most {} items, found {count}", list.max)));
+            return Err(flaw("maxItems", format!("expected at most {} items, found {count}", list.max)));
         }
         Ok(())
     }
@@ -195,24 +196,24 @@ impl<'p> Walk<'p> {
             let length = value.chars().count() as u64;
             if length < check.min {
                 let message = format!("expected at least {} characters, found {length}", check.min);
-                return Err(Flaw::new("minLength", message));
+                return Err(flaw("minLength", message));
             }
             if length > check.max {
                 let message = format!("expected at most {} characters, found {length}", check.max);
-                return Err(Flaw::new("maxLength", message));
+                return Err(flaw("maxLength", message));
             }
         }
         if let Some(format) = check.format
             && !format::is(format, value)
         {
             let message = format!("expected {}, found {}", format::expected(format), quoted(value, owner));
-            return Err(Flaw::new("format", message));
+            return Err(flaw("format", message));
         }
         match &check.pattern {
             Some(pattern) if !pattern.is_match(value) => {
                 let found = quoted(value, owner);
                 let message = format!("expected text that matches {}, found {found}", check.pattern_source);
-                Err(Flaw::new("pattern", message))
+                Err(flaw("pattern", message))
             }
             _ => Ok(()),
         }
@@ -228,7 +229,7 @@ impl<'p> Walk<'p> {
             return Ok(());
         }
         let message = format!("expected an identifier of 1 to {bytes_max} bytes without control characters");
-        Err(Flaw::new("identifier", message))
+        Err(flaw("identifier", message))
     }
 
     /// A value of the wrong type; malformed JSON is named first.
@@ -242,7 +243,7 @@ impl<'p> Walk<'p> {
             b't' | b'f' => "true or false",
             _ => "a number",
         };
-        Err(Flaw::new("type", format!("expected {}, found {found}", expected(rule))))
+        Err(flaw("type", format!("expected {}, found {found}", expected(rule))))
     }
 
     fn descend(&mut self, depth: usize) -> Checked {
@@ -250,18 +251,25 @@ impl<'p> Walk<'p> {
         if depth < DEPTH_MAX {
             return Ok(());
         }
-        Err(Flaw::new("depth", format!("expected at most {DEPTH_MAX} levels of nesting")))
+        Err(flaw("depth", format!("expected at most {DEPTH_MAX} levels of nesting")))
     }
 
     #[inline]
     fn well_formed<T>(&self, result: Result<T, Fault>) -> Checked<T> {
-        result.map_err(|fault| {
-            let found = self.cursor.text.get(fault.at..).and_then(|rest| rest.chars().next());
-            let found = found.map_or_else(|| "the end".to_owned(), |c| format!("{c:?}"));
-            let message = format!("expected {}, found {found} at byte {}", fault.expected, fault.at);
-            Flaw::new("json", message)
-        })
+        result.map_err(|fault| malformed(self.cursor.text, fault))
     }
+}
+
+#[cold]
+fn malformed(text: &str, fault: Fault) -> Box<Flaw> {
+    let found = text.get(fault.at..).and_then(|rest| rest.chars().next());
+    let found = found.map_or_else(|| "the end".to_owned(), |c| format!("{c:?}"));
+    flaw("json", format!("expected {}, found {found} at byte {}", fault.expected, fault.at))
+}
+
+#[cold]
+fn flaw(rule: &'static str, message: impl Into<String>) -> Box<Flaw> {
+    Box::new(Flaw::new(rule, message))
 }
 
 /// Longest partition key, as its type has it.
@@ -287,20 +295,20 @@ fn key_text(text: &str, start: usize, end: usize) -> Cow<'_, str> {
 fn integer(bounds: &IntegerShape, text: &str, check: &Check) -> Checked {
     let Ok(value) = text.parse::<i64>() else {
         let message = format!("expected a whole number of 64 bits, found {}", shown(text, check));
-        return Err(Flaw::new("type", message));
+        return Err(flaw("type", message));
     };
     if let Some(min) = bounds.min.filter(|min| value < *min) {
         let message = format!("expected at least {min}, found {}", shown(text, check));
-        return Err(Flaw::new("minimum", message));
+        return Err(flaw("minimum", message));
     }
     if let Some(max) = bounds.max.filter(|max| value > *max) {
         let message = format!("expected at most {max}, found {}", shown(text, check));
-        return Err(Flaw::new("maximum", message));
+        return Err(flaw("maximum", message));
     }
     match bounds.multiple_of {
         Some(multiple) if value % multiple != 0 => {
             let message = format!("expected a multiple of {multiple}, found {}", shown(text, check));
-            Err(Flaw::new("multipleOf", message))
+            Err(flaw("multipleOf", message))
         }
         _ => Ok(()),
     }
@@ -309,7 +317,7 @@ fn integer(bounds: &IntegerShape, text: &str, check: &Check) -> Checked {
 fn number(bounds: &NumberShape, text: &str, check: &Check) -> Checked {
     let value = text.parse::<f64>().unwrap_or(f64::INFINITY);
     if !value.is_finite() {
-        return Err(Flaw::new("type", "expected a number that fits a double, found a larger one"));
+        return Err(flaw("type", "expected a number that fits a double, found a larger one"));
     }
     let rules = [
         (bounds.min.filter(|min| value < *min), "minimum", "at least"),
@@ -319,7 +327,7 @@ fn number(bounds: &NumberShape, text: &str, check: &Check) -> Checked {
     ];
     for (broken, rule, words) in rules {
         if let Some(bound) = broken {
-            return Err(Flaw::new(rule, format!("expected {words} {bound}, found {}", shown(text, check))));
+            return Err(flaw(rule, format!("expected {words} {bound}, found {}", shown(text, check))));
         }
     }
     Ok(())
