@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::envelope::{EncodeError, Envelope, EventId};
 use crate::event::EventSet;
-use crate::name::{ConsumerName, NameError, StreamId, Topic};
+use crate::name::{ConsumerName, NameError, StreamId, Topic, TraceParent};
 use crate::record::{Guard, Record, RecordKind, RecordQuery};
 use crate::sql::{Lock, Rows, Sql, Value};
 use crate::store::{Expected, Position, StoreError, Version};
@@ -55,6 +55,7 @@ pub struct Context<'a> {
     attempt: Attempt,
     now: Timestamp,
     work: &'a mut dyn Work,
+    trace: Option<TraceParent>,
     emitted: u32,
     fault: Option<ContextError>,
 }
@@ -80,7 +81,14 @@ impl<'a> Context<'a> {
         now: Timestamp,
         work: &'a mut dyn Work,
     ) -> Self {
-        Self { envelope, origin, consumer, attempt, now, work, emitted: 0, fault: None }
+        Self { envelope, origin, consumer, attempt, now, work, trace: None, emitted: 0, fault: None }
+    }
+
+    /// For runtimes: the span of this attempt, which everything it emits will name as its origin.
+    #[must_use]
+    pub fn traced(mut self, trace: Option<TraceParent>) -> Self {
+        self.trace = trace;
+        self
     }
 
     /// The event with all its metadata: id, type, category, topic, key, tags, time, correlation, causation, actor.
@@ -180,7 +188,7 @@ impl<'a> Context<'a> {
         envelope.correlation = self.envelope.correlation.clone();
         envelope.causation = Some(self.envelope.id);
         envelope.actor = self.envelope.actor.clone();
-        envelope.trace = self.envelope.trace.clone();
+        envelope.trace = self.trace.clone().or_else(|| self.envelope.trace.clone());
         envelope
     }
 

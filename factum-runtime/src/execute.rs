@@ -12,6 +12,8 @@ use factum_core::{
 };
 
 use crate::state::{ReplyState, read, to_bytes};
+use crate::telemetry;
+use tracing::Instrument;
 
 /// How often a decision is made anew because somebody came between.
 pub const CONFLICTS_MAX: u32 = 10;
@@ -137,6 +139,21 @@ pub async fn execute_with<D>(
 where
     D: Decider<Command: Clone>,
 {
+    let span = tracing::info_span!("execute", %stream);
+    telemetry::follow(&span, options.trace.as_ref());
+    execute_here::<D>(store, stream, command, options, also).instrument(span).await
+}
+
+async fn execute_here<D>(
+    store: &dyn Store,
+    stream: &StreamId,
+    command: D::Command,
+    options: &ExecuteOptions,
+    also: impl Fn(&[D::Event], &mut dyn Work) + Send + Sync,
+) -> Result<Executed<D::Event>, ExecuteError<D::Refusal>>
+where
+    D: Decider<Command: Clone>,
+{
     let mut loaded =
         Loaded { state: D::State::default(), version: Version::EMPTY, position: Position::START };
     for _ in 0..CONFLICTS_MAX {
@@ -170,7 +187,8 @@ where
             );
             work.put(record.due(due), stale.map_or(Guard::Absent, Guard::At));
         }
-        match work.commit().await {
+        let committed = work.commit().instrument(tracing::info_span!("append", %stream)).await;
+        match committed {
             Commit::Committed(done) => {
                 let position = done.position.unwrap_or(Position::START);
                 return Ok(Executed { events, version: after, position, is_repeated: false });
@@ -240,7 +258,7 @@ fn envelopes<E: EventSet>(events: &[E], options: &ExecuteOptions) -> Result<Vec<
         }
         envelope.actor = options.actor.clone();
         envelope.causation = options.causation;
-        envelope.trace = options.trace.clone();
+        envelope.trace = telemetry::trace_of(&tracing::Span::current()).or_else(|| options.trace.clone());
     }
     Ok(envelopes)
 }

@@ -14,6 +14,8 @@ use factum_core::{
     Slot, StoreError, Topic, hash64,
 };
 
+use tracing::Instrument;
+
 use crate::consumer::Consumer;
 use crate::consumer::attempt::{Arrived, Outcome, attempt};
 use crate::consumer::letter::{troubled, undecodable};
@@ -142,7 +144,9 @@ async fn handle_all(
                     if stop.is_stopped() {
                         return Ok(());
                     }
-                    handle_one(shared, source, topic, &delivered).await.map_err(|error| error.to_string())?;
+                    let span = tracing::info_span!("deliver", consumer = %shared.name(), %topic);
+                    let handled = handle_one(shared, source, topic, &delivered).instrument(span).await;
+                    handled.map_err(|error| error.to_string())?;
                     // The receiver lives as long as this future does.
                     let _ = done.send(delivered.token).await;
                 }

@@ -16,6 +16,7 @@ pub mod projection;
 pub mod relay;
 pub mod state;
 mod stop;
+pub mod telemetry;
 
 pub use admin::Admin;
 pub use app::{App, Running, StartError};

@@ -96,6 +96,13 @@ pub(crate) fn count(counter: &AtomicU64, by: u64) {
     counter.fetch_add(by, Ordering::Relaxed);
 }
 
+/// Lowers a gauge, which never goes below zero: operators move events without this process counting them.
+pub(crate) fn lower(gauge: &AtomicU64, by: u64) {
+    let lowered = |value: u64| Some(value.saturating_sub(by));
+    // The closure always answers `Some`, so this always succeeds.
+    let _ = gauge.fetch_update(Ordering::Relaxed, Ordering::Relaxed, lowered);
+}
+
 /// One consumer's figures at a moment.
 #[derive(Debug, Clone)]
 pub struct ConsumerFigures {

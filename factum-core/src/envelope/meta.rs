@@ -45,23 +45,28 @@ impl Meta {
     #[must_use]
     pub fn encode(envelope: &Envelope) -> Vec<u8> {
         let mut out = Vec::with_capacity(160);
+        Self::encode_into(envelope, &mut out);
+        out
+    }
+
+    /// Writes an envelope's metadata behind what is there: adapters that write many events use one buffer.
+    pub fn encode_into(envelope: &Envelope, out: &mut Vec<u8>) {
         out.push(REVISION);
         let text = |out: &mut Vec<u8>, text: &str| {
             // Every name's grammar and the limit on tags keep each part under 64 KiB.
             out.extend_from_slice(&(text.len() as u16).to_le_bytes());
             out.extend_from_slice(text.as_bytes());
         };
-        text(&mut out, envelope.key.as_str());
-        text(&mut out, envelope.correlation.as_str());
+        text(out, envelope.key.as_str());
+        text(out, envelope.correlation.as_str());
         let causation = envelope.causation.as_ref().map_or(&[][..], |id| id.as_bytes());
         out.extend_from_slice(&(causation.len() as u16).to_le_bytes());
         out.extend_from_slice(causation);
-        text(&mut out, envelope.actor.as_ref().map_or("", Actor::as_str));
-        text(&mut out, envelope.trace.as_ref().map_or("", TraceParent::as_str));
+        text(out, envelope.actor.as_ref().map_or("", Actor::as_str));
+        text(out, envelope.trace.as_ref().map_or("", TraceParent::as_str));
         let is_json = envelope.content_type == ContentType::JSON;
-        text(&mut out, if is_json { "" } else { envelope.content_type.as_str() });
-        text(&mut out, envelope.tags.as_lines());
-        out
+        text(out, if is_json { "" } else { envelope.content_type.as_str() });
+        text(out, envelope.tags.as_lines());
     }
 
     /// Reads metadata; every part is a slice of `written`.

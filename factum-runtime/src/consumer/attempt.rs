@@ -13,6 +13,7 @@ use tracing::Instrument;
 
 use super::Handled;
 use super::shared::Shared;
+use crate::telemetry;
 
 /// An event that came to a consumer.
 #[derive(Debug, Clone)]
@@ -99,7 +100,6 @@ pub(crate) async fn attempt(
         }
     }
     let envelope = opened.as_ref().unwrap_or(&arrived.envelope);
-    let mut cx = Context::new(envelope, &arrived.origin, shared.name(), attempt, shared.now(), work);
     let span = tracing::info_span!(
         "handle",
         consumer = %shared.name(),
@@ -108,6 +108,9 @@ pub(crate) async fn attempt(
         correlation = %envelope.correlation,
         attempt = attempt.number,
     );
+    telemetry::follow(&span, envelope.trace.as_ref());
+    let cx = Context::new(envelope, &arrived.origin, shared.name(), attempt, shared.now(), work);
+    let mut cx = cx.traced(telemetry::trace_of(&span));
     let handled = handler.handle(envelope, &mut cx);
     let result = bounded(shared, handled).instrument(span).await;
     match result {

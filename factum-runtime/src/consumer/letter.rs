@@ -8,14 +8,20 @@ use super::attempt::Arrived;
 use super::shared::Shared;
 use crate::state::{Inline, Troubled};
 
+/// Longest error kept: enough to understand it, too little to fill a store with.
+const ERROR_CHARS_MAX: usize = 4000;
+
 /// What is written about an event that is set aside; with the event itself when it is in no log of this store.
 pub(crate) fn troubled(
     shared: &Shared,
     arrived: &Arrived,
     attempts: u32,
     reason: &str,
-    error: String,
+    mut error: String,
 ) -> Troubled {
+    if let Some((end, _)) = error.char_indices().nth(ERROR_CHARS_MAX) {
+        error.truncate(end);
+    }
     let envelope = &arrived.envelope;
     let now = shared.now();
     let (stream, position, inline) = match &arrived.origin {

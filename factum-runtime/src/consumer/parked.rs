@@ -11,11 +11,13 @@ use factum_core::{
     Timestamp, Work, hash64,
 };
 
+use tracing::Instrument;
+
 use super::attempt::{Arrived, Outcome, attempt};
 use super::lane::{Committed, Lane, LaneEnd, too_many_conflicts};
 use super::letter::{fingerprint, troubled};
 use super::slots::KeyView;
-use crate::observe::count;
+use crate::observe::{count, lower};
 use crate::state::{KeyWaits, ParkedKey, Troubled, as_seen, read};
 
 /// Events of one parked key that are tried before live events get their turn.
@@ -108,7 +110,8 @@ impl Lane {
         let mut work = self.begin().await?;
         work.put(troubled.record(RecordKind::PARKED, slot), Guard::Any);
         work.put(state.record(self.shared.name(), Some(now.plus(delay))), Guard::Absent);
-        if self.try_advance(slot, position, work).await? {
+        let span = tracing::info_span!("park", consumer = %self.shared.name(), id = %troubled.event);
+        if self.try_advance(slot, position, work).instrument(span).await? {
             let not_before = self.shared.clock.elapsed() + delay;
             let view = KeyView { revision: 1, state, not_before };
             self.held_mut(slot).parked.insert(troubled.key, view);
@@ -398,7 +401,7 @@ impl Lane {
         if !self.try_here(slot, work).await? {
             return Ok(false);
         }
-        self.shared.metrics.waiting.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        lower(&self.shared.metrics.waiting, 1);
         if kind == RecordKind::DEAD {
             self.note_dead(&troubled);
         } else {
@@ -432,7 +435,7 @@ impl Lane {
     fn after_key(&mut self, slot: Slot, key: &str, queued: u64, not_before: Duration) {
         let before = self.held(slot).parked.get(key).map_or(0, |view| view.state.queued);
         let gone = before.saturating_sub(queued);
-        self.shared.metrics.waiting.fetch_sub(gone, std::sync::atomic::Ordering::Relaxed);
+        lower(&self.shared.metrics.waiting, gone);
         self.drop_or_keep(slot, key, queued, not_before);
     }
 
