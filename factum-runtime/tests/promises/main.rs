@@ -8,5 +8,7 @@ mod crash;
 mod decider;
 mod inbox;
 mod kit;
+mod metadata;
 mod projection;
+mod time;
 mod trouble;
