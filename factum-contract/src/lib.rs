@@ -23,6 +23,8 @@ pub mod read;
 pub mod rt;
 pub mod schema;
 pub mod system;
+#[cfg(feature = "tooling")]
+pub mod template;
 pub mod upcast;
 pub mod validate;
 pub mod words;

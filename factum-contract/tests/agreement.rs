@@ -2,6 +2,8 @@
 //!
 //! Where it is stricter, it is so on purpose and by a rule of its own: those rules are named here.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 use std::path::Path;
 
 use factum_contract::{Catalog, Contract, Source, Validator, check, folder};

@@ -1,5 +1,7 @@
 //! What `factum contract check` says: each mistake with its place, what was expected, and what to write.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 use factum_contract::{Report, Source, check};
 use proptest::prelude::*;
 

@@ -1,5 +1,6 @@
 //! Generated code compiles without a warning, and agrees with the gate about every payload.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 #![deny(warnings, clippy::all, missing_docs)]
 
 use std::path::{Path, PathBuf};

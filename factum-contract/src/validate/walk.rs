@@ -158,10 +158,7 @@ impl<'p> Walk<'p> {
             }
         }
         if count < list.min {
-            return Err(flaw(
-                "minItems",
-                format!("expected at least {} items, found {count}", list.min),
-            ));
+            return Err(flaw("minItems", format!("expected at least {} items, found {count}", list.min)));
         }
         if count > list.max {
             return Err(flaw("maxItems", format!("expected at most {} items, found {count}", list.max)));
