@@ -178,8 +178,12 @@ fn many(runtime: &Runtime) {
             let task = |number: usize| {
                 let (store, batch) = (Arc::clone(&store), events(TASK_APPENDS));
                 tokio::spawn(async move {
-                    let to = stream(&format!("order-{number}"));
-                    for one in &batch {
+                    // An order has some ten events, and there are ever new orders.
+                    let mut to = stream("order-0");
+                    for (index, one) in batch.iter().enumerate() {
+                        if index % 10 == 0 {
+                            to = stream(&format!("order-{}-{number}", one.id));
+                        }
                         let appended = store.append(&to, Expected::Any, std::slice::from_ref(one)).await;
                         appended.expect("appends");
                     }

@@ -227,8 +227,8 @@ impl SqliteStore {
         append::append_once(tx, to, &expected, &events)
     }
 
-    fn prepare(&self, events: &[Envelope]) -> Result<Vec<event::NewEvent>, AppendError> {
-        let ready = event::prepare(&*self.handle.gate, &self.handle.limits, events.iter().cloned());
+    fn prepare(&self, events: &[Envelope]) -> Result<event::Batch, AppendError> {
+        let ready = event::Batch::prepare(&*self.handle.gate, &self.handle.limits, events);
         ready.map_err(|error| match error {
             WriteError::Refused(breach) => AppendError::Refused(breach),
             error => AppendError::Invalid(error.to_string()),

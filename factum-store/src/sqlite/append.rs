@@ -7,14 +7,14 @@
 use std::collections::HashMap;
 
 use factum_core::{
-    AppendError, Appended, Conflict, EventType, Expected, Position, Query, StoreError, StreamId, Version,
-    WriteError, hash64,
+    AppendError, Appended, Conflict, EventId, EventType, Expected, Position, Query, StoreError, StreamId,
+    Version, WriteError, hash64,
 };
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::cache::Cache;
 use super::error::store_error;
-use super::event::{NewEvent, PageBuffer, Sum, tag_hashes};
+use super::event::{Batch, PageBuffer, Prepared, Sum};
 use super::names::{Names, type_hash};
 use super::read;
 
@@ -166,7 +166,7 @@ impl Log {
         connection: &Connection,
         to: &StreamId,
         expected: &Expected,
-        events: &[NewEvent],
+        events: &Batch,
     ) -> Result<Appended, Stop> {
         if let Some(answer) = self.known(connection, events)? {
             return Ok(answer);
@@ -187,25 +187,25 @@ impl Log {
     }
 
     /// The answer for events that are all recorded already; `None` when none is.
-    fn known(&mut self, connection: &Connection, events: &[NewEvent]) -> Result<Option<Appended>, Stop> {
+    fn known(&mut self, connection: &Connection, events: &Batch) -> Result<Option<Appended>, Stop> {
         let mut newest = match self.newest {
             Some(newest) => newest,
             None => self.read_newest(connection)?,
         };
         let mut look_up = connection.prepare_cached(include_str!("sql/event_by_id.sql"))?;
         let (mut count, mut first, mut last) = (0, None, None);
-        for event in events {
-            let id = event.envelope.id;
+        for id in events.ids() {
             // Ids are mostly made in order; one that is greater than all recorded needs no look-up.
-            if *id.as_bytes() > newest {
-                newest = *id.as_bytes();
+            if *id > newest {
+                newest = *id;
+                last = None;
                 continue;
             }
             let place = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-            let found: Option<(i64, i64, i64)> = look_up.query_row([&id.as_bytes()[..]], place).optional()?;
+            let found: Option<(i64, i64, i64)> = look_up.query_row([&id[..]], place).optional()?;
             if found.is_some() {
                 count += 1;
-                first = first.or(Some(id));
+                first = first.or(Some(EventId::from_bytes(*id)));
             }
             last = found;
         }
@@ -328,39 +328,24 @@ impl Log {
     fn insert(
         &mut self,
         connection: &Connection,
-        events: &[NewEvent],
+        events: &Batch,
         head: i64,
         at: StreamAt,
     ) -> Result<(), Stop> {
+        let types: Result<Vec<TypeAt>, Stop> =
+            events.types().iter().map(|event_type| self.event_type(connection, event_type)).collect();
+        let types = types?;
         let mut insert = connection.prepare_cached(include_str!("sql/event_insert.sql"))?;
         let before = at.version - events.len() as i64;
-        for (index, event) in (1..).zip(events) {
-            let envelope = &event.envelope;
-            let kind = self.event_type(connection, &envelope.event_type)?;
+        for (index, event) in (1..).zip(events.iter()) {
+            let Prepared { id, time, type_index, meta, data, hashes, meta_hash, data_hash } = event;
+            let kind = types[type_index];
             let (position, version) = (head + index, before + index);
-            let sum = Sum {
-                position,
-                version,
-                stream_hash: at.hash,
-                type_hash: kind.hash,
-                time: envelope.time.as_micros(),
-                id: *envelope.id.as_bytes(),
-                meta_hash: event.meta_hash,
-                data_hash: event.data_hash,
-            };
-            insert.execute((
-                position,
-                at.id,
-                version,
-                kind.id,
-                sum.time,
-                sum.value(),
-                &sum.id[..],
-                &event.meta[..],
-                &envelope.data[..],
-            ))?;
-            for hash in tag_hashes(envelope) {
-                connection.prepare_cached(include_str!("sql/tag_insert.sql"))?.execute([hash, position])?;
+            let (stream_hash, type_hash) = (at.hash, kind.hash);
+            let sum = Sum { position, version, stream_hash, type_hash, time, id: *id, meta_hash, data_hash };
+            insert.execute((position, at.id, version, kind.id, time, sum.value(), &id[..], meta, data))?;
+            for hash in hashes {
+                connection.prepare_cached(include_str!("sql/tag_insert.sql"))?.execute([*hash, position])?;
             }
         }
         Ok(())
@@ -404,7 +389,7 @@ pub(super) fn append_once(
     connection: &Connection,
     to: &StreamId,
     expected: &Expected,
-    events: &[NewEvent],
+    events: &Batch,
 ) -> Result<Appended, AppendError> {
     Log::new().append(connection, to, expected, events).map_err(|stop| match stop {
         Stop::Driver(error) => store_error("cannot append", error).into(),

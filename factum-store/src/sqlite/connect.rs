@@ -50,6 +50,9 @@ const STATEMENTS_MAX: usize = 256;
 /// What is left of a write-ahead log after a long reader has let it grow.
 const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 
+/// Pages that the writer keeps: 32 MB, so that index pages all over the file stay at hand.
+const WRITER_CACHE_KIB: i64 = 32 * 1024;
+
 /// How long a writer waits for another process before it says that the store is unavailable.
 const BUSY_MS_MAX: u64 = 5_000;
 
@@ -193,6 +196,8 @@ fn configure(connection: &Connection, place: &Place, synchronous: Synchronous) -
         Synchronous::Normal => 1,
     };
     pragma(connection, "synchronous", level)?;
+    // Negative means KiB rather than pages.
+    pragma(connection, "cache_size", -WRITER_CACHE_KIB)?;
     pragma(connection, "fullfsync", 1)?;
     pragma(connection, "checkpoint_fullfsync", 1)?;
     pragma(connection, "journal_size_limit", WAL_BYTES_KEPT)?;

@@ -6,8 +6,8 @@
 use bytes::{Bytes, BytesMut};
 use factum_core::envelope::Meta;
 use factum_core::{
-    Envelope, EventId, Gate, Position, Query, Recorded, StoreError, Tags, Timestamp, Version, WriteError,
-    hash64,
+    Appended, Envelope, EventId, EventType, Gate, Position, Query, Recorded, StoreError, StreamId, Tags,
+    Timestamp, Version, WriteError, hash64,
 };
 use rusqlite::{Connection, Row};
 
@@ -18,59 +18,184 @@ use super::names::Names;
 /// Bytes after which a page is full whatever its limit.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Bytes of metadata expected of an event when its buffer is made.
+const META_BYTES_USUAL: usize = 96;
+
+/// Payload that one append takes at most: it is copied once, and held until its commit.
+const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Memory that a reader keeps from one page to the next.
 const KEPT_BYTES_MAX: usize = 1024 * 1024;
 
-/// An event made ready on the caller's thread: admitted, encoded, hashed.
-pub(super) struct NewEvent {
-    pub(super) envelope: Envelope,
-    pub(super) meta: Vec<u8>,
+/// Events of one append, made ready on the caller's thread: admitted, encoded, hashed, in one buffer.
+pub(super) struct Batch {
+    events: Vec<NewEvent>,
+    /// Metadata and payload of each event, one behind the other.
+    bytes: Bytes,
+    /// The types that occur, each once.
+    types: Vec<EventType>,
+    /// The tags' hashes of each event, one behind the other.
+    hashes: Vec<i64>,
+}
+
+struct NewEvent {
+    id: [u8; 16],
+    time: i64,
+    type_index: usize,
+    meta_end: usize,
+    data_end: usize,
+    hashes_end: usize,
+    meta_hash: u64,
+    data_hash: u64,
+}
+
+/// One event of a batch, as it is inserted.
+pub(super) struct Prepared<'a> {
+    pub(super) id: &'a [u8; 16],
+    pub(super) time: i64,
+    pub(super) type_index: usize,
+    pub(super) meta: &'a [u8],
+    pub(super) data: &'a [u8],
+    pub(super) hashes: &'a [i64],
     pub(super) meta_hash: u64,
     pub(super) data_hash: u64,
 }
 
-/// Puts events through the gate and makes them ready.
-pub(super) fn prepare(
-    gate: &dyn Gate,
-    limits: &Limits,
-    events: impl ExactSizeIterator<Item = Envelope>,
-) -> Result<Vec<NewEvent>, WriteError> {
-    let count = events.len();
-    if count == 0 {
-        return Err(WriteError::Invalid("an append needs at least one event".to_owned()));
-    }
-    if count > limits.events_max {
-        let most = limits.events_max;
-        return Err(WriteError::Invalid(format!("an append of {count} events is over the limit of {most}")));
-    }
-    let mut ready = Vec::with_capacity(count);
-    for envelope in events {
-        if envelope.data.len() > limits.event_bytes_max {
-            let (id, found, most) = (envelope.id, envelope.data.len(), limits.event_bytes_max);
-            return Err(WriteError::Invalid(format!(
-                "event {id} has {found} bytes, over the limit of {most}"
-            )));
+impl Batch {
+    /// Puts events through the gate and makes them ready.
+    pub(super) fn prepare(gate: &dyn Gate, limits: &Limits, events: &[Envelope]) -> Result<Self, WriteError> {
+        check_limits(limits, events)?;
+        let usual = |event: &Envelope| event.data.len() + META_BYTES_USUAL;
+        let mut bytes = Vec::with_capacity(events.iter().map(usual).sum());
+        let mut batch = Self {
+            events: Vec::with_capacity(events.len()),
+            bytes: Bytes::new(),
+            types: Vec::new(),
+            hashes: Vec::new(),
+        };
+        for envelope in events {
+            gate.admit(envelope)?;
+            let start = bytes.len();
+            Meta::encode_into(envelope, &mut bytes);
+            let meta_end = bytes.len();
+            bytes.extend_from_slice(&envelope.data);
+            batch.hashes.extend(tag_hashes(envelope));
+            let type_index = batch.type_index(&envelope.event_type);
+            batch.events.push(NewEvent {
+                id: *envelope.id.as_bytes(),
+                time: envelope.time.as_micros(),
+                type_index,
+                meta_end,
+                data_end: bytes.len(),
+                hashes_end: batch.hashes.len(),
+                meta_hash: hash64(&bytes[start..meta_end]),
+                data_hash: hash64(&bytes[meta_end..]),
+            });
         }
-        gate.admit(&envelope)?;
-        let meta = Meta::encode(&envelope);
-        let (meta_hash, data_hash) = (hash64(&meta), hash64(&envelope.data));
-        ready.push(NewEvent { envelope, meta, meta_hash, data_hash });
+        batch.bytes = bytes.into();
+        batch.refuse_twice()?;
+        Ok(batch)
     }
-    refuse_twice(&ready)?;
-    Ok(ready)
+
+    fn type_index(&mut self, event_type: &EventType) -> usize {
+        // The type of the event before is the likeliest.
+        if let Some(index) = self.types.iter().rposition(|known| known == event_type) {
+            return index;
+        }
+        self.types.push(event_type.clone());
+        self.types.len() - 1
+    }
+
+    fn refuse_twice(&self) -> Result<(), WriteError> {
+        // Ids made in order, the usual case, need no sorting.
+        if self.events.is_sorted_by(|one, next| one.id < next.id) {
+            return Ok(());
+        }
+        let mut ids: Vec<[u8; 16]> = self.events.iter().map(|event| event.id).collect();
+        ids.sort_unstable();
+        match ids.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => {
+                let id = EventId::from_bytes(pair[0]);
+                Err(WriteError::Invalid(format!("event {id} is in the batch twice")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Roughly what it holds in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len() + self.events.len() * size_of::<NewEvent>() + self.hashes.len() * size_of::<i64>()
+    }
+
+    pub(super) fn types(&self) -> &[EventType] {
+        &self.types
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = &[u8; 16]> {
+        self.events.iter().map(|event| &event.id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Prepared<'_>> {
+        let (mut start, mut hashes_start) = (0, 0);
+        self.events.iter().map(move |event| {
+            let prepared = Prepared {
+                id: &event.id,
+                time: event.time,
+                type_index: event.type_index,
+                meta: &self.bytes[start..event.meta_end],
+                data: &self.bytes[event.meta_end..event.data_end],
+                hashes: &self.hashes[hashes_start..event.hashes_end],
+                meta_hash: event.meta_hash,
+                data_hash: event.data_hash,
+            };
+            (start, hashes_start) = (event.data_end, event.hashes_end);
+            prepared
+        })
+    }
+
+    /// The events with the places that a commit gave them, as a reader would find them.
+    pub(super) fn recorded(&self, to: &StreamId, last: &Appended) -> impl Iterator<Item = Recorded> {
+        let count = self.events.len() as u64;
+        let (version, position) = (last.version.number() - count, last.position.number() - count);
+        let mut start = 0;
+        (1..).zip(&self.events).filter_map(move |(index, event)| {
+            let meta = self.bytes.slice(start..event.meta_end);
+            let data = self.bytes.slice(event.meta_end..event.data_end);
+            start = event.data_end;
+            // What was just encoded decodes; were it not so, its reader would find out from the file.
+            let meta = Meta::decode(&meta).ok()?;
+            Some(Recorded {
+                envelope: envelope(event.id, event.time, self.types[event.type_index].clone(), meta, data),
+                stream: to.clone(),
+                version: Version::at(version + index),
+                position: Position::at(position + index),
+            })
+        })
+    }
 }
 
-fn refuse_twice(events: &[NewEvent]) -> Result<(), WriteError> {
-    // Ids made in order, the usual case, need no sorting.
-    if events.is_sorted_by(|one, next| one.envelope.id < next.envelope.id) {
-        return Ok(());
+fn check_limits(limits: &Limits, events: &[Envelope]) -> Result<(), WriteError> {
+    if events.is_empty() {
+        return Err(WriteError::Invalid("an append needs at least one event".to_owned()));
     }
-    let mut ids: Vec<EventId> = events.iter().map(|event| event.envelope.id).collect();
-    ids.sort_unstable();
-    match ids.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(WriteError::Invalid(format!("event {} is in the batch twice", pair[0]))),
-        None => Ok(()),
+    let (count, most) = (events.len(), limits.events_max);
+    if count > most {
+        return Err(WriteError::Invalid(format!("an append of {count} events is over the limit of {most}")));
     }
+    let most = limits.event_bytes_max;
+    if let Some(event) = events.iter().find(|event| event.data.len() > most) {
+        let (id, found) = (event.id, event.data.len());
+        return Err(WriteError::Invalid(format!("event {id} has {found} bytes, over the limit of {most}")));
+    }
+    let (found, most) = (events.iter().map(|event| event.data.len()).sum::<usize>(), BATCH_BYTES_MAX);
+    if found > most {
+        return Err(WriteError::Invalid(format!("an append of {found} bytes is over the limit of {most}")));
+    }
+    Ok(())
 }
 
 /// Under what an event is found: its tags, and its correlation unless that is its own id.
@@ -261,27 +386,31 @@ fn open(
     if sum.value() != row.sum {
         return Err(damaged("its checksum does not hold"));
     }
-    let Meta { key, correlation, causation, actor, trace, content_type, tags } =
-        Meta::decode(meta).map_err(|error| damaged(&error.to_string()))?;
-    let envelope = Envelope {
-        id: EventId::from_bytes(row.id),
-        event_type: kind.event_type.clone(),
-        key,
-        tags,
-        time: Timestamp::from_micros(row.time),
-        correlation,
-        causation,
-        actor,
-        trace,
-        content_type,
-        data,
-    };
+    let meta = Meta::decode(meta).map_err(|error| damaged(&error.to_string()))?;
+    let envelope = envelope(row.id, row.time, kind.event_type.clone(), meta, data);
     Ok(Recorded {
         envelope,
         stream: stream.id,
         version: Version::at(version.cast_unsigned()),
         position: Position::at(position.cast_unsigned()),
     })
+}
+
+fn envelope(id: [u8; 16], time: i64, event_type: EventType, meta: Meta, data: Bytes) -> Envelope {
+    let Meta { key, correlation, causation, actor, trace, content_type, tags } = meta;
+    Envelope {
+        id: EventId::from_bytes(id),
+        event_type,
+        key,
+        tags,
+        time: Timestamp::from_micros(time),
+        correlation,
+        causation,
+        actor,
+        trace,
+        content_type,
+        data,
+    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use super::append::{Log, Stop};
 use super::door::Door;
 use super::error::Trouble;
-use super::event::NewEvent;
+use super::event::Batch;
 use super::record;
 use super::statement::{self, Fault};
 
@@ -38,7 +38,7 @@ pub(super) enum Step {
     Append {
         to: StreamId,
         expected: Expected,
-        events: Vec<NewEvent>,
+        events: Batch,
     },
     Put {
         record: Record,
@@ -68,11 +68,7 @@ impl Step {
     pub(super) fn bytes(&self) -> usize {
         OVERHEAD_BYTES
             + match self {
-                Self::Append { events, .. } => {
-                    let bytes =
-                        |event: &NewEvent| event.envelope.data.len() + event.meta.len() + OVERHEAD_BYTES;
-                    events.iter().map(bytes).sum()
-                }
+                Self::Append { events, .. } => events.bytes(),
                 Self::Put { record, .. } => record.bytes.len() + record.id.len() + record.group.len(),
                 Self::Execute { sql, params } => {
                     sql.as_str().len() + params.iter().map(value_bytes).sum::<usize>()

@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::error::closed;
-use super::event::prepare;
+use super::event::Batch;
 use super::handle::Handle;
 use super::record;
 use super::step::{NativeResult, Step};
@@ -134,7 +134,7 @@ impl Work for SqliteWork {
     }
 
     fn append(&mut self, to: StreamId, expected: Expected, events: Vec<Envelope>) {
-        let events = prepare(&*self.handle.gate, &self.handle.limits, events.into_iter());
+        let events = Batch::prepare(&*self.handle.gate, &self.handle.limits, &events);
         self.collect(match events {
             Ok(events) => Step::Append { to, expected, events },
             Err(error) => Step::Wrong(Some(error)),

@@ -48,6 +48,9 @@ const SLOW: Duration = Duration::from_millis(50);
 /// How long after another process's commit this one leaves it a gap.
 const POLITE_FOR: Duration = Duration::from_millis(100);
 
+/// How long the writer looks for the next request before it sleeps: whoever was just answered often asks again.
+const LOOKS_FOR: Duration = Duration::from_micros(30);
+
 /// The gap: longer than the other's waits between two tries.
 const POLITE_GAP: Duration = Duration::from_micros(500);
 
@@ -118,7 +121,7 @@ impl Writer {
     /// Serves until every sender is gone or the store is closed, and finishes what is queued.
     pub(super) fn run(mut self) {
         let mut closers = Vec::new();
-        while let Some(first) = self.pending.pop_front().or_else(|| self.queue.blocking_recv()) {
+        while let Some(first) = self.next() {
             let (mut units, mut bytes) = (Vec::new(), 0);
             let mut next = Some(first);
             while let Some(request) = next {
@@ -149,6 +152,20 @@ impl Writer {
         for closer in closers {
             // Whoever asked may have gone away.
             let _ = closer.send(());
+        }
+    }
+
+    /// The next request; waits for it.
+    fn next(&mut self) -> Option<Request> {
+        let began = Instant::now();
+        loop {
+            if let Some(request) = self.try_next() {
+                return Some(request);
+            }
+            if began.elapsed() > LOOKS_FOR {
+                return self.queue.blocking_recv();
+            }
+            std::thread::yield_now();
         }
     }
 

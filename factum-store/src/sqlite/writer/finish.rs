@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use factum_core::{Appended, Commit, Position, Recorded, Version};
+use factum_core::{Appended, Commit};
 
 use super::{Unit, Writer};
 use crate::sqlite::step::Step;
@@ -44,19 +44,10 @@ impl Writer {
                 _ => None,
             });
             for ((to, batch), appended) in batches.zip(appended).filter(|(_, appended)| new(appended)) {
-                let count = batch.len() as u64;
-                events += count;
-                if !is_wanted {
-                    continue;
+                events += batch.len() as u64;
+                if is_wanted {
+                    self.shared.recent.push(batch.recorded(&to, &appended));
                 }
-                let (version, position) =
-                    (appended.version.number() - count, appended.position.number() - count);
-                self.shared.recent.push((1..).zip(batch).map(|(index, event)| Recorded {
-                    envelope: event.envelope,
-                    stream: to.clone(),
-                    version: Version::at(version + index),
-                    position: Position::at(position + index),
-                }));
             }
         }
         self.shared.counters.committed(units, events, began.elapsed());
