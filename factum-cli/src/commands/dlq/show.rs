@@ -1,0 +1,75 @@
+//! `factum dlq show`: one letter whole, with its event.
+
+use factum_core::Recorded;
+use factum_runtime::Admin;
+use factum_runtime::admin::{AdminError, Letter};
+use serde::Serialize;
+
+use super::super::event::state;
+use super::letter;
+use super::list::LetterJson;
+use crate::commands::{Cx, Done};
+use crate::error::CliError;
+use crate::output::{Cell, Column, Style, Table, counted, day_time, printable};
+use crate::shown::{EventJson, payload};
+
+/// Show one letter whole, with its event
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The letter, or its event's id
+    id: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Json<'a> {
+    letter: LetterJson<'a>,
+    event: Option<EventJson<'a>>,
+}
+
+pub(super) async fn run(args: Args, admin: &Admin, cx: &mut Cx<'_>) -> Result<Done, CliError> {
+    let letter = letter(admin, &args.id).await?;
+    let event = match admin.event(&letter.troubled.event.to_string()).await {
+        Ok(event) => Some(event),
+        // It came from a broker and is kept in the letter, or it has been archived.
+        Err(AdminError::Unknown { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    if cx.out.is_json() {
+        cx.out.json(&Json { letter: LetterJson::of(&letter), event: event.as_ref().map(EventJson::of) })?;
+        return Ok(Done::Clean);
+    }
+    cx.out.table(&fields(&letter))?;
+    let inline = letter.troubled.inline_envelope();
+    let envelope = event.as_ref().map(|Recorded { envelope, .. }| envelope).or(inline.as_ref());
+    if let Some(envelope) = envelope {
+        cx.out.line("")?;
+        cx.out.line(printable(&payload(envelope).pretty()))?;
+    }
+    Ok(Done::Clean)
+}
+
+fn fields(letter: &Letter) -> Table {
+    let troubled = &letter.troubled;
+    let mut table = Table::new([Column::Left("field"), Column::Left("value")]).without_head();
+    let mut row = |name: &str, style: Style, value: String| {
+        if !value.is_empty() {
+            table.row([Cell::styled(Style::Dim, name), Cell::styled(style, value)]);
+        }
+    };
+    row("letter", Style::Bold, letter.id.clone());
+    let attempts = counted(troubled.attempts.into(), "attempt");
+    row("state", Style::Red, format!("{} after {attempts}", state(letter.which())));
+    row("reason", Style::Red, troubled.reason.clone());
+    row("error", Style::Red, troubled.error.clone());
+    row("consumer", Style::Plain, troubled.consumer.clone());
+    row("group", Style::Plain, troubled.fingerprint.clone());
+    row("since", Style::Plain, format!("{} UTC", day_time(troubled.since)));
+    row("last tried", Style::Plain, format!("{} UTC", day_time(troubled.at)));
+    row("event", Style::Cyan, format!("{}.v{}", troubled.name, troubled.version));
+    row("id", Style::Plain, troubled.event.to_string());
+    row("stream", Style::Plain, troubled.stream.clone().unwrap_or_default());
+    row("position", Style::Plain, troubled.position.map(|at| at.to_string()).unwrap_or_default());
+    row("key", Style::Plain, troubled.key.clone());
+    row("correlation", Style::Plain, troubled.correlation.clone());
+    table
+}

@@ -1,0 +1,87 @@
+//! `factum` without a command: what there is, with an example of each.
+
+use super::Done;
+use crate::error::CliError;
+use crate::output::{Output, Paint, Style};
+
+type Mode = (&'static str, &'static str, &'static str);
+
+const LOOK: [Mode; 7] = [
+    ("tail", "follow events as they happen", "factum tail --category order"),
+    ("log", "list events, newest last", "factum log --types order.placed --since 15m"),
+    ("stream", "the history of one stream", "factum stream order-42"),
+    ("event", "one event whole", "factum event 1200"),
+    ("trace", "what caused what, as a tree", "factum trace order-42"),
+    ("search", "events that hold a text", "factum search \"card declined\""),
+    ("stats", "how many of which", "factum stats"),
+];
+const OPERATE: [Mode; 5] = [
+    (
+        "consumers",
+        "state and lag; pause, resume, reset",
+        "factum consumers pause payments --why \"bank is down\"",
+    ),
+    ("projections", "state; rebuild", "factum projections rebuild order-summary"),
+    ("dlq", "dead letters: list, show, requeue, discard", "factum dlq requeue --consumer payments --dry-run"),
+    (
+        "replay",
+        "recorded events to a consumer again",
+        "factum replay --consumer payments --from-time 2h --dry-run",
+    ),
+    ("audit", "who changed what, when", "factum audit --last 20"),
+];
+const BUILD: [Mode; 3] = [
+    ("contract", "check, list, show contracts", "factum contract check contracts"),
+    ("generate", "code from contracts", "factum generate rust --contracts contracts --out src"),
+    ("publish", "append contract-checked events", "factum publish events.jsonl --contracts contracts"),
+];
+const KEEP: [Mode; 5] = [
+    ("check", "prove the whole log sound", "factum check"),
+    ("backup", "copy the store while in use", "factum backup orders-copy.db"),
+    ("doctor", "what is wrong or unusual", "factum doctor"),
+    ("bench", "how fast is this machine", "factum bench"),
+    ("completions", "for your shell", "factum completions bash"),
+];
+
+const GROUPS: [(&str, &[Mode]); 4] =
+    [("Look at the log", &LOOK), ("Operate", &OPERATE), ("Build", &BUILD), ("Look after it", &KEEP)];
+
+#[derive(serde::Serialize)]
+struct MenuJson {
+    modes: Vec<ModeJson>,
+}
+
+#[derive(serde::Serialize)]
+struct ModeJson {
+    name: &'static str,
+    what: &'static str,
+    example: &'static str,
+}
+
+pub(crate) fn run(out: &mut Output) -> Result<Done, CliError> {
+    if out.is_json() {
+        let modes = GROUPS.iter().flat_map(|(_, modes)| modes.iter());
+        let modes = modes.map(|&(name, what, example)| ModeJson { name, what, example }).collect();
+        out.json(&MenuJson { modes })?;
+        return Ok(Done::Clean);
+    }
+    let paint = out.paint();
+    out.line("factum: look at a store of events, operate it, build on it")?;
+    for (head, modes) in GROUPS {
+        out.line(format!("\n{}", paint.style(Style::Bold, head)))?;
+        for mode in modes {
+            out.line(line(mode, paint))?;
+        }
+    }
+    out.line("\nThe store is named by --store URL, FACTUM_STORE, or `store` in factum.toml.")?;
+    out.line("`factum COMMAND --help` says more; --json everywhere.")?;
+    Ok(Done::Clean)
+}
+
+fn line((name, what, example): &Mode, paint: Paint) -> String {
+    format!(
+        "  {}  {what:<44}{}",
+        paint.style(Style::Cyan, &format!("{name:<11}")),
+        paint.style(Style::Dim, example)
+    )
+}

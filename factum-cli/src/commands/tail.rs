@@ -1,0 +1,50 @@
+//! `factum tail`: events as they happen, until ctrl-c.
+//!
+//! Waits on the store, never polls. With `--json`, one event a line.
+
+use super::{Cx, Done};
+use crate::error::CliError;
+use crate::reach;
+use crate::select::Select;
+use crate::shown::{EventJson, Lines};
+
+/// Follow events as they happen, until ctrl-c
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    select: Select,
+    /// End after so many events
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
+    let admin = reach::admin(&cx.settings)?;
+    let query = match args.select.since {
+        Some(_) => args.select.query_since(&admin).await?,
+        None => args.select.query().after(admin.store().head().await?),
+    };
+    cx.out.note(&format!("following from after position {}; ctrl-c ends", query.after));
+    let mut follow = admin.follow(query);
+    let mut lines = Lines::new();
+    let mut left = args.limit.unwrap_or(usize::MAX);
+    let asked_to_stop = factum_runtime::app::asked_to_stop();
+    tokio::pin!(asked_to_stop);
+    while left > 0 {
+        let events = tokio::select! {
+            () = &mut asked_to_stop => break,
+            events = follow.next() => events?,
+        };
+        for event in events.iter().take(left) {
+            if cx.out.is_json() {
+                cx.out.json_line(&EventJson::of(event))?;
+            } else {
+                let line = lines.line(event, cx.out.width(), cx.out.paint());
+                cx.out.line(line)?;
+            }
+        }
+        cx.out.flush()?;
+        left = left.saturating_sub(events.len());
+    }
+    Ok(Done::Clean)
+}

@@ -1,0 +1,132 @@
+//! Opens the store that the settings name, and never makes one: a typing error must not become an empty store.
+//!
+//! URLs are printed without their passwords.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use factum_core::{Gate, OpenGate, StoreErrorKind};
+use factum_runtime::Admin;
+use factum_store::Opened;
+
+use crate::error::{CliError, ErrorKind};
+use crate::settings::Settings;
+
+/// Opens the store, its gate open: for commands that append nothing.
+pub(crate) fn open(settings: &Settings) -> Result<Opened, CliError> {
+    open_with(settings, Arc::new(OpenGate))
+}
+
+/// Opens the store behind a gate.
+pub(crate) fn open_with(settings: &Settings, gate: Arc<dyn Gate>) -> Result<Opened, CliError> {
+    let url = settings.store()?;
+    let shown = redacted(url);
+    if is_memory(url) {
+        return Err(CliError::usage(format!("{shown} lives and ends inside one process"))
+            .hint("name the store of an app: --store sqlite:<path>"));
+    }
+    if let Some(path) = file_of(url) {
+        let size = std::fs::metadata(&path).map(|data| (data.is_file(), data.len()));
+        match size {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(CliError::unreachable(format!("no store at {}", path.display()))
+                    .hint("start the app, which makes it, or pass --store URL"));
+            }
+            // An empty file would be turned into a store.
+            Ok((true, 0)) => {
+                return Err(CliError::unreachable(format!("{} is empty: not a store", path.display()))
+                    .hint("start the app, which fills it, or pass --store URL"));
+            }
+            _ => {}
+        }
+    }
+    factum_store::open(url, gate).map_err(|error| {
+        let is_url = error.kind == StoreErrorKind::Invalid;
+        let mut error = CliError::from(error);
+        error.what = error.what.replace(url, &shown);
+        if is_url {
+            error.kind = ErrorKind::Usage;
+        }
+        if error.hint.is_none() {
+            error.hint = Some("--store names another store; `factum doctor` looks at this one".to_owned());
+        }
+        error
+    })
+}
+
+/// The operations on the store that the settings name.
+pub(crate) fn admin(settings: &Settings) -> Result<Admin, CliError> {
+    Ok(Admin::new(open(settings)?.store))
+}
+
+fn is_memory(url: &str) -> bool {
+    matches!(url, "memory:" | "sqlite:memory:" | "sqlite::memory:" | ":memory:")
+}
+
+/// The file that a URL names, when it names one.
+pub(crate) fn file_of(url: &str) -> Option<PathBuf> {
+    match url.strip_prefix("sqlite:") {
+        Some(path) => Some(path.strip_prefix("//").unwrap_or(path).into()),
+        None if has_scheme(url) => None,
+        None => Some(url.into()),
+    }
+}
+
+fn has_scheme(url: &str) -> bool {
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+    scheme.len() > 1
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+}
+
+/// A URL as it may be printed: without passwords.
+pub(crate) fn redacted(url: &str) -> String {
+    let mut shown = url.to_owned();
+    if let Some((scheme, rest)) = url.split_once("://") {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        if let Some(at) = rest[..end].rfind('@') {
+            let user = rest[..at].split(':').next().unwrap_or_default();
+            let mask = if rest[..at].contains(':') { ":***" } else { "" };
+            shown = format!("{scheme}://{user}{mask}{}", &rest[at..]);
+        }
+    }
+    let Some((before, query)) = shown.split_once('?') else { return shown };
+    let parts = query.split('&').map(|part| match part.split_once('=') {
+        Some((name, _)) if is_secret(name) => format!("{name}=***"),
+        _ => part.to_owned(),
+    });
+    format!("{before}?{}", parts.collect::<Vec<_>>().join("&"))
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["password", "passwd", "secret", "token"].iter().any(|word| name.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_never_printed() {
+        for (url, shown) in [
+            ("postgres://ann:s3cret@db/orders", "postgres://ann:***@db/orders"),
+            (
+                "postgres://ann:p@ss:word@db/orders?sslmode=require",
+                "postgres://ann:***@db/orders?sslmode=require",
+            ),
+            ("postgres://ann@db/orders", "postgres://ann@db/orders"),
+            ("postgres://db/orders?user=ann&password=s3cret", "postgres://db/orders?user=ann&password=***"),
+            ("sqlite:data/a@b.db", "sqlite:data/a@b.db"),
+        ] {
+            assert_eq!(redacted(url), shown);
+        }
+    }
+
+    #[test]
+    fn a_path_is_a_file_and_a_scheme_is_not() {
+        assert_eq!(file_of("sqlite:a.db"), Some("a.db".into()));
+        assert_eq!(file_of("sqlite:///x/a.db"), Some("/x/a.db".into()));
+        assert_eq!(file_of("data/a.db"), Some("data/a.db".into()));
+        assert_eq!(file_of("postgres://db/orders"), None);
+    }
+}
