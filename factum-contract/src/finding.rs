@@ -76,8 +76,10 @@ pub struct Finding {
     pub message: String,
     /// What to write instead.
     pub hint: Option<String>,
-    /// The line that is meant, without control characters.
+    /// The line that is meant, without control characters; a long one is cut around the place.
     pub excerpt: String,
+    /// Where in the excerpt the place is: how many characters come before it.
+    pub caret: u32,
 }
 
 /// Characters of a line that are shown; longer lines are cut around the place that is meant.
@@ -91,7 +93,7 @@ impl fmt::Display for Finding {
             let number = self.line.to_string();
             let margin = " ".repeat(number.len());
             writeln!(f, "{margin}--> {}:{}:{}", self.file, self.line, self.column)?;
-            let (line, start) = window(&self.excerpt, self.column, self.length);
+            let (line, start) = (&self.excerpt, self.caret as usize);
             let shown = line.chars().count().saturating_sub(start).max(1);
             let carets = "^".repeat((self.length.max(1) as usize).min(shown));
             writeln!(f, "{margin} |")?;
@@ -107,19 +109,21 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The part of a line around the column, and where the column is in that part.
-fn window(line: &str, column: u32, length: u32) -> (String, usize) {
+/// The part of a line around a column, and how many characters of it come before the column.
+fn excerpt(line: &str, column: u32, length: u32) -> (String, u32) {
     let start = (column.max(1) - 1) as usize;
-    let total = line.chars().count();
-    if total <= EXCERPT_CHARS_MAX {
-        return (line.to_owned(), start);
+    let is_short = line.chars().nth(EXCERPT_CHARS_MAX).is_none();
+    if is_short {
+        return (printable(line), column.max(1) - 1);
     }
     let wanted_end = start + (length as usize).min(EXCERPT_CHARS_MAX / 2);
     let first = wanted_end.saturating_sub(EXCERPT_CHARS_MAX - 20).min(start);
-    let cut: String = line.chars().skip(first).take(EXCERPT_CHARS_MAX).collect();
+    let mut rest = line.chars().skip(first);
+    let cut: String = rest.by_ref().take(EXCERPT_CHARS_MAX).collect();
     let lead = if first > 0 { "…" } else { "" };
-    let tail = if first + EXCERPT_CHARS_MAX < total { "…" } else { "" };
-    (format!("{lead}{cut}{tail}"), start - first + lead.chars().count())
+    let tail = if rest.next().is_some() { "…" } else { "" };
+    let caret = start - first + usize::from(first > 0);
+    (format!("{lead}{}{tail}", printable(&cut)), u32::try_from(caret).unwrap_or(0))
 }
 
 /// Collects findings while sources are read.
@@ -161,7 +165,8 @@ impl<'a> Findings<'a> {
         found: &str,
         known: impl IntoIterator<Item = &'w str>,
     ) {
-        let hint = crate::nearest::suggest(found, known);
+        let is_shown = self.found.len() < FINDINGS_MAX;
+        let hint = is_shown.then(|| crate::nearest::suggest(found, known)).flatten();
         self.add(rule, Severity::Error, Some(span), message.into(), hint);
     }
 
@@ -200,6 +205,7 @@ impl<'a> Findings<'a> {
         let source = span.and_then(|span| self.sources.get(span.file as usize));
         let span = span.unwrap_or_default();
         let line = source.and_then(|source| source.text.lines().nth((span.line.max(1) - 1) as usize));
+        let (excerpt, caret) = line.map(|line| excerpt(line, span.column, span.length)).unwrap_or_default();
         self.found.push(Finding {
             rule,
             severity,
@@ -209,7 +215,8 @@ impl<'a> Findings<'a> {
             length: span.length,
             message: printable(&message),
             hint: hint.map(|hint| printable(&hint)),
-            excerpt: line.map(printable).unwrap_or_default(),
+            excerpt,
+            caret,
         });
     }
 
@@ -234,6 +241,7 @@ impl<'a> Findings<'a> {
                 message,
                 hint: Some("settle those above first".into()),
                 excerpt: String::new(),
+                caret: 0,
             });
         }
         self.found.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));

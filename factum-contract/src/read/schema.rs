@@ -1,5 +1,7 @@
 //! Reads a payload's schema: the part of JSON Schema 2020-12 that every generator carries.
 
+use std::collections::HashSet;
+
 use crate::finding::{Findings, Span};
 use crate::node::{Content, Entry, Node};
 use crate::schema::{
@@ -47,9 +49,10 @@ const REFUSED: &[(&str, &str)] = &[
 
 /// Reads the schema of a whole payload.
 pub(super) fn payload(node: &Node, findings: &mut Findings<'_>) -> Option<Schema> {
-    let mut reader = Reader { defs: node.get("$defs"), inside: Vec::new(), count: 0, findings };
+    let mut reader =
+        Reader { defs: node.get("$defs"), inside: Vec::new(), used: HashSet::new(), count: 0, findings };
     let schema = reader.schema(node, true)?;
-    reader.check_unused_defs(node);
+    reader.read_unused_defs();
     if !matches!(schema.shape, Shape::Object(_)) || schema.is_nullable {
         findings.error(
             "payload",
@@ -64,6 +67,7 @@ pub(super) fn payload(node: &Node, findings: &mut Findings<'_>) -> Option<Schema
 struct Reader<'n, 'f, 'a> {
     defs: Option<&'n Node>,
     inside: Vec<&'n str>,
+    used: HashSet<&'n str>,
     count: usize,
     findings: &'f mut Findings<'a>,
 }
@@ -171,6 +175,7 @@ impl<'n> Reader<'n, '_, '_> {
             self.findings.error_with_hint("reference", target.span, message, hint);
             return None;
         }
+        self.used.insert(&entry.key);
         self.inside.push(&entry.key);
         let schema = self.schema(&entry.value, false);
         self.inside.pop();
@@ -183,14 +188,13 @@ impl<'n> Reader<'n, '_, '_> {
     }
 
     /// Definitions that nobody refers to are read too, so that their mistakes are found.
-    fn check_unused_defs(&mut self, root: &'n Node) {
-        let text = root.to_json_text();
+    fn read_unused_defs(&mut self) {
         let Some(Content::Map(entries)) = self.defs.map(|defs| &defs.content) else { return };
         for entry in entries {
-            if !text.contains(&format!("\"#/$defs/{}\"", entry.key)) {
-                self.schema(&entry.value, false);
+            if !self.used.contains(entry.key.as_str()) {
                 let message = format!("nothing refers to $defs/{}", entry.key);
                 self.findings.warning("unused-definition", entry.key_span, message, "remove it");
+                self.schema(&entry.value, false);
             }
         }
     }
@@ -296,6 +300,7 @@ impl<'n> Reader<'n, '_, '_> {
         if entries.len() > FIELDS_MAX {
             let message = format!("an object has at most {FIELDS_MAX} fields, found {}", entries.len());
             self.findings.error("bounds", keys.span, message);
+            return None;
         }
         for name in &required {
             if !entries.iter().any(|entry| entry.key == name.value) {
@@ -411,6 +416,10 @@ impl<'n> Reader<'n, '_, '_> {
                 return None;
             }
         };
+        if nodes.len() > WORDS_MAX {
+            self.findings.error("bounds", keys.span, format!("an enum has at most {WORDS_MAX} words"));
+            return None;
+        }
         let mut words: Vec<String> = Vec::new();
         for node in nodes {
             if let (Content::Null, Some(_)) = (&node.content, list) {
@@ -424,8 +433,8 @@ impl<'n> Reader<'n, '_, '_> {
                 words.push(word.to_owned());
             }
         }
-        if words.is_empty() || words.len() > WORDS_MAX {
-            self.findings.error("bounds", keys.span, format!("an enum has 1 to {WORDS_MAX} words"));
+        if words.is_empty() {
+            self.findings.error("bounds", keys.span, "an enum has a word or more");
             return None;
         }
         Some(Shape::Choice(ChoiceShape { words, is_extensible }))
