@@ -26,7 +26,17 @@ pub struct Example {
 
 /// All examples.
 pub const EXAMPLES: [Example; 2] = [
-    Example { binary: "orders", arguments: &["demo"], prints: &[] },
+    Example {
+        binary: "orders",
+        arguments: &["demo"],
+        prints: &[
+            "stock.reserved",
+            "order.cancelled",
+            "dead letter after 3 attempts",
+            "stock.reserved",
+            "A replay",
+        ],
+    },
     Example {
         binary: "examples/thirty_seconds",
         arguments: &[],

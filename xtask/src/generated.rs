@@ -22,7 +22,32 @@ pub struct Generated {
 }
 
 /// All generated files of the repository.
-pub const GENERATED: [Generated; 0] = [];
+pub const GENERATED: [Generated; 2] = [
+    Generated {
+        what: "examples/orders/src/contracts",
+        arguments: &[
+            "generate",
+            "rust",
+            "--contracts",
+            "examples/orders/contracts",
+            "--out",
+            "examples/orders/src",
+            "--check",
+        ],
+    },
+    Generated {
+        what: "factum/examples/thirty_seconds/contracts",
+        arguments: &[
+            "generate",
+            "rust",
+            "--contracts",
+            "factum/examples/thirty_seconds/catalog",
+            "--out",
+            "factum/examples/thirty_seconds",
+            "--check",
+        ],
+    },
+];
 
 /// Compares every generated file with what its generator writes; each counts as one test.
 ///
