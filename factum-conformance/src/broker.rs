@@ -38,6 +38,18 @@ pub async fn run_all(harness: impl Fn() -> Arc<dyn BrokerHarness>) -> Report {
     run(PROMISES, harness).await
 }
 
+/// Tries the promises of these names alone.
+///
+/// # Panics
+/// When there is no promise of a name.
+pub async fn run_some(names: &[&str], harness: impl Fn() -> Arc<dyn BrokerHarness>) -> Report {
+    let mut report = Report::default();
+    for name in names {
+        report.outcomes.extend(run(std::slice::from_ref(named(name)), &harness).await.outcomes);
+    }
+    report
+}
+
 async fn run(
     promises: &[Promise<dyn BrokerHarness>],
     harness: impl Fn() -> Arc<dyn BrokerHarness>,
@@ -54,6 +66,11 @@ async fn run(
         report.outcomes.push((promise.name, outcome));
     }
     report
+}
+
+fn named(name: &str) -> &'static Promise<dyn BrokerHarness> {
+    let promise = PROMISES.iter().find(|promise| promise.name == name);
+    promise.unwrap_or_else(|| panic!("there is no promise {name:?}"))
 }
 
 fn offers(guarantees: Guarantees, foreign: bool, need: Need) -> bool {
@@ -75,9 +92,7 @@ fn offers(guarantees: Guarantees, foreign: bool, need: Need) -> bool {
 /// When the promise is broken, or there is none of this name.
 #[doc(hidden)]
 pub fn verify(name: &str, harness: impl Fn() -> Arc<dyn BrokerHarness>) {
-    let promise = PROMISES.iter().find(|promise| promise.name == name);
-    let promise = promise.unwrap_or_else(|| panic!("there is no promise {name:?}"));
-    let report = promise::block_on(run(std::slice::from_ref(promise), harness));
+    let report = promise::block_on(run(std::slice::from_ref(named(name)), harness));
     report.outcomes.into_iter().for_each(|(name, outcome)| promise::judge(name, outcome));
 }
 
