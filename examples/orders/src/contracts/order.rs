@@ -207,8 +207,7 @@ impl OrderCancelledBuilder {
 /// Who called it off.
 ///
 /// Contract: customer | shop | payments | stock | ….
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(rt::serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, rt::serde::Deserialize)]
 #[serde(crate = "factum::contract::rt::serde", from = "String")]
 pub enum CancelledBy {
     /// `customer`.
@@ -273,8 +272,7 @@ impl std::fmt::Display for CancelledBy {
 /// Where the order stood before.
 ///
 /// Contract: placed | paid | reserved | ….
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(rt::serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, rt::serde::Deserialize)]
 #[serde(crate = "factum::contract::rt::serde", from = "String")]
 pub enum OrderStatus {
     /// `placed`.
@@ -517,8 +515,7 @@ impl OrderPaidBuilder {
 /// How it was paid.
 ///
 /// Contract: card | bank | wallet | ….
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(rt::serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, rt::serde::Deserialize)]
 #[serde(crate = "factum::contract::rt::serde", from = "String")]
 pub enum PaymentMethod {
     /// `card`.

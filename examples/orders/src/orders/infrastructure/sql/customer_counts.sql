@@ -1,0 +1,1 @@
+select orders, cancelled from {customers} where customer_id = $1

@@ -1,0 +1,1 @@
+update {customer_orders} set status = $2 where order_id = $1

@@ -1,0 +1,1 @@
+select * from {order_summary} where order_id = $1

@@ -1,0 +1,1 @@
+select picks from stock_orders where order_id = $1
