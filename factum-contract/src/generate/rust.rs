@@ -11,6 +11,7 @@ use super::{Generated, GeneratedFile};
 use crate::catalog::Catalog;
 
 mod bounded;
+mod choice;
 mod event;
 mod layout;
 mod object;

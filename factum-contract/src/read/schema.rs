@@ -74,24 +74,7 @@ struct Reader<'n, 'f, 'a> {
 
 impl<'n> Reader<'n, '_, '_> {
     fn schema(&mut self, node: &'n Node, is_root: bool) -> Option<Schema> {
-        self.count += 1;
-        if self.count > SCHEMAS_MAX {
-            if self.count == SCHEMAS_MAX + 1 {
-                let message = format!("the payload has more than {SCHEMAS_MAX} schemas, references counted");
-                self.findings.error("size", node.span, message);
-            }
-            return None;
-        }
-        if let Content::Bool(_) = node.content {
-            let hint = "say what the value is: `type: string`, `type: object` …";
-            self.findings.error_with_hint(
-                "schema",
-                node.span,
-                "a schema of true or false is not carried",
-                hint,
-            );
-            return None;
-        }
+        self.begin(node)?;
         let mut keys = Fields::open(node, "a schema", self.findings)?;
         if let Some(target) = keys.get("$ref") {
             return self.reference(target, keys);
@@ -123,21 +106,30 @@ impl<'n> Reader<'n, '_, '_> {
             default: keys.get("default").map(Node::to_json),
             is_deprecated: keys.boolean("deprecated", self.findings).unwrap_or(false),
         };
-        for annotation in ["$comment", "examples", "example"] {
-            keys.get(annotation);
-        }
-        if is_root {
-            keys.get("$defs");
-            keys.get("$schema");
-        }
-        if is_refused {
-            // They have had their own finding.
-            for (word, _) in REFUSED {
-                keys.get(word);
-            }
+        let refused = REFUSED.iter().map(|(word, _)| *word).filter(|_| is_refused);
+        let root = ["$defs", "$schema"].into_iter().filter(|_| is_root);
+        // Read elsewhere, refused already, or for people alone.
+        for key in ["$comment", "examples", "example"].into_iter().chain(root).chain(refused) {
+            keys.get(key);
         }
         keys.finish(self.findings);
         Some(Schema { shape: shape?, ..schema })
+    }
+
+    /// Counts a schema; refuses one too many, and one that is no map.
+    fn begin(&mut self, node: &Node) -> Option<()> {
+        self.count += 1;
+        if let Content::Bool(_) = node.content {
+            let message = "a schema of true or false is not carried";
+            let hint = "say what the value is: `type: string`, `type: object` …";
+            self.findings.error_with_hint("schema", node.span, message, hint);
+            return None;
+        }
+        if self.count == SCHEMAS_MAX + 1 {
+            let message = format!("the payload has more than {SCHEMAS_MAX} schemas, references counted");
+            self.findings.error("size", node.span, message);
+        }
+        (self.count <= SCHEMAS_MAX).then_some(())
     }
 
     /// `$ref: "#/$defs/Money"`: the definition, in place.

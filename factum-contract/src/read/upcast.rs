@@ -37,77 +37,80 @@ pub(super) fn steps(node: Option<&Node>, findings: &mut Findings<'_>) -> Vec<Pla
 
 fn step(entry: &Entry, findings: &mut Findings<'_>) -> Option<Step> {
     let node = &entry.value;
-    Some(match entry.key.as_str() {
+    match entry.key.as_str() {
         "set" => {
             let pairs = paths(node, findings)?;
-            Step::Set(pairs.into_iter().map(|(path, value)| (path, value.to_json())).collect())
+            Some(Step::Set(pairs.into_iter().map(|(path, value)| (path, value.to_json())).collect()))
         }
-        "rename" => {
-            let mut renames = Vec::new();
-            for (path, value) in paths(node, findings)? {
-                let name = fields::text(value, findings)?;
-                if name.contains(['.', '[', ']']) {
-                    return mismatch(value, "a new name, without its path (`move` changes places)", findings);
-                }
-                renames.push((path, name.to_owned()));
-            }
-            Step::Rename(renames)
-        }
-        "move" => {
-            let mut moves = Vec::new();
-            for (from, value) in paths(node, findings)? {
-                let to = path(value, findings)?;
-                if from.is_each() || to.is_each() {
-                    return mismatch(value, "single fields: items of lists cannot be moved", findings);
-                }
-                moves.push((from, to));
-            }
-            Step::Move(moves)
-        }
-        "drop" => Step::Drop(path_list(node, findings)?),
-        "split" => {
-            let mut keys = Fields::open(node, "a split", findings)?;
-            let field = keys.required("field").and_then(|node| path(node, findings));
-            let by = keys.text("by", findings).unwrap_or_else(|| " ".to_owned());
-            let into = keys.required("into").and_then(|node| path_list(node, findings));
-            keys.finish(findings);
-            Step::Split {
-                field: single(field?, node, findings)?,
-                by,
-                into: all_single(into?, node, findings)?,
-            }
-        }
-        "join" => {
-            let mut keys = Fields::open(node, "a join", findings)?;
-            let parts = keys.required("fields").and_then(|node| path_list(node, findings));
-            let by = keys.text("by", findings).unwrap_or_else(|| " ".to_owned());
-            let into = keys.required("into").and_then(|node| path(node, findings));
-            keys.finish(findings);
-            Step::Join {
-                fields: all_single(parts?, node, findings)?,
-                by,
-                into: single(into?, node, findings)?,
-            }
-        }
-        "map" => {
-            let mut keys = Fields::open(node, "a map step", findings)?;
-            let field = keys.required("field").and_then(|node| path(node, findings));
-            let values = keys.required("values");
-            let otherwise = keys.get("otherwise").map(Node::to_json);
-            keys.finish(findings);
-            let Content::Map(entries) = &values?.content else {
-                return mismatch(values?, "a map from old values to new ones", findings);
-            };
-            let values = entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect();
-            Step::Map { field: field?, values, otherwise }
-        }
-        "code" => Step::Code(fields::text(node, findings)?.to_owned()),
+        "rename" => rename(node, findings),
+        "move" => moves(node, findings),
+        "drop" => Some(Step::Drop(path_list(node, findings)?)),
+        "split" => split(node, findings),
+        "join" => join(node, findings),
+        "map" => map(node, findings),
+        "code" => Some(Step::Code(fields::text(node, findings)?.to_owned())),
         other => {
             let message = format!("there is no step `{other}`");
             findings.unknown("unknown-key", entry.key_span, message, other, STEPS);
-            return None;
+            None
         }
-    })
+    }
+}
+
+fn rename(node: &Node, findings: &mut Findings<'_>) -> Option<Step> {
+    let mut renames = Vec::new();
+    for (path, value) in paths(node, findings)? {
+        let name = fields::text(value, findings)?;
+        if name.contains(['.', '[', ']']) {
+            return mismatch(value, "a new name, without its path (`move` changes places)", findings);
+        }
+        renames.push((path, name.to_owned()));
+    }
+    Some(Step::Rename(renames))
+}
+
+fn moves(node: &Node, findings: &mut Findings<'_>) -> Option<Step> {
+    let mut moves = Vec::new();
+    for (from, value) in paths(node, findings)? {
+        let to = path(value, findings)?;
+        if from.is_each() || to.is_each() {
+            return mismatch(value, "single fields: items of lists cannot be moved", findings);
+        }
+        moves.push((from, to));
+    }
+    Some(Step::Move(moves))
+}
+
+fn split(node: &Node, findings: &mut Findings<'_>) -> Option<Step> {
+    let mut keys = Fields::open(node, "a split", findings)?;
+    let field = keys.required("field").and_then(|node| path(node, findings));
+    let by = keys.text("by", findings).unwrap_or_else(|| " ".to_owned());
+    let into = keys.required("into").and_then(|node| path_list(node, findings));
+    keys.finish(findings);
+    Some(Step::Split { field: single(field?, node, findings)?, by, into: all_single(into?, node, findings)? })
+}
+
+fn join(node: &Node, findings: &mut Findings<'_>) -> Option<Step> {
+    let mut keys = Fields::open(node, "a join", findings)?;
+    let parts = keys.required("fields").and_then(|node| path_list(node, findings));
+    let by = keys.text("by", findings).unwrap_or_else(|| " ".to_owned());
+    let into = keys.required("into").and_then(|node| path(node, findings));
+    keys.finish(findings);
+    Some(Step::Join { fields: all_single(parts?, node, findings)?, by, into: single(into?, node, findings)? })
+}
+
+fn map(node: &Node, findings: &mut Findings<'_>) -> Option<Step> {
+    let mut keys = Fields::open(node, "a map step", findings)?;
+    let field = keys.required("field").and_then(|node| path(node, findings));
+    let values = keys.required("values");
+    let otherwise = keys.get("otherwise").map(Node::to_json);
+    keys.finish(findings);
+    let values = values?;
+    let Content::Map(entries) = &values.content else {
+        return mismatch(values, "a map from old values to new ones", findings);
+    };
+    let values = entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect();
+    Some(Step::Map { field: field?, values, otherwise })
 }
 
 fn path(node: &Node, findings: &mut Findings<'_>) -> Option<FieldPath> {

@@ -1,12 +1,12 @@
-//! Writes types that hold one checked value: texts, numbers, words.
+//! Writes types that hold one checked value: texts and numbers.
 
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::docs;
 use super::plan::TypePlan;
-use crate::generate::ident::{pascal, token, words};
-use crate::schema::{ChoiceShape, Format, IntegerShape, NumberShape, Shape, TextShape};
+use crate::generate::ident::{token, words};
+use crate::schema::{Format, IntegerShape, NumberShape, Shape, TextShape};
 
 /// A type that is no object.
 pub(super) fn bounded(plan: &TypePlan<'_>, root: &Root) -> Vec<TokenStream> {
@@ -24,7 +24,7 @@ pub(super) fn bounded(plan: &TypePlan<'_>, root: &Root) -> Vec<TokenStream> {
         Shape::Text(text) => self::text(&name, &docs, &text_rule(plan, text), root),
         Shape::Integer(integer) => number(&name, &docs, &quote!(i64), &integer_rule(plan, integer), root),
         Shape::Number(number) => self::number(&name, &docs, &quote!(f64), &number_rule(plan, number), root),
-        Shape::Choice(choice) => self::choice(&name, &docs, choice, root),
+        Shape::Choice(choice) => super::choice::choice(&name, &docs, choice, root),
         _ => Vec::new(),
     }
 }
@@ -146,7 +146,7 @@ fn text(name: &proc_macro2::Ident, docs: &TokenStream, rule: &TokenStream, root:
     ]
 }
 
-fn from_str(name: &proc_macro2::Ident) -> TokenStream {
+pub(super) fn from_str(name: &proc_macro2::Ident) -> TokenStream {
     quote! {
         impl std::str::FromStr for #name {
             type Err = rt::Invalid;
@@ -157,7 +157,7 @@ fn from_str(name: &proc_macro2::Ident) -> TokenStream {
     }
 }
 
-fn display(name: &proc_macro2::Ident, text: &TokenStream) -> TokenStream {
+pub(super) fn display(name: &proc_macro2::Ident, text: &TokenStream) -> TokenStream {
     quote! {
         impl std::fmt::Display for #name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -253,129 +253,4 @@ fn copied(
             }
         },
     ]
-}
-
-/// Variant names of words: distinct, whatever the words are.
-fn variants(choice: &ChoiceShape) -> Vec<String> {
-    let mut taken: Vec<String> = Vec::new();
-    if choice.is_extensible {
-        taken.push("Unknown".to_owned());
-    }
-    let reserved = taken.len();
-    for word in &choice.words {
-        let stem = pascal(word);
-        let mut name = stem.clone();
-        let mut number = 2;
-        while taken.contains(&name) {
-            name = format!("{stem}{number}");
-            number += 1;
-        }
-        taken.push(name);
-    }
-    taken.split_off(reserved)
-}
-
-fn choice(
-    name: &proc_macro2::Ident,
-    docs: &TokenStream,
-    choice: &ChoiceShape,
-    root: &Root,
-) -> Vec<TokenStream> {
-    let variants: Vec<_> = variants(choice).iter().map(|variant| token(variant)).collect();
-    let words = &choice.words;
-    let variant_docs: Vec<String> =
-        words.iter().map(|word| format!(" `{}`.", word.replace('`', "'"))).collect();
-    let serde = &root.serde;
-    let (derives, unknown, unknown_text, from) = if choice.is_extensible {
-        (
-            quote!(#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]),
-            quote!(
-                /// A word that the contract did not have when this was generated.
-                Unknown(String)
-            ),
-            quote!(Self::Unknown(word) => word,),
-            quote!(from),
-        )
-    } else {
-        (
-            quote!(#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]),
-            quote!(),
-            quote!(),
-            quote!(try_from),
-        )
-    };
-    let mut items = vec![
-        quote! {
-            #docs
-            #derives
-            #[derive(rt::serde::Deserialize)]
-            #[serde(crate = #serde, #from = "String")]
-            pub enum #name {
-                #(#[doc = #variant_docs] #variants,)*
-                #unknown
-            }
-        },
-        quote! {
-            impl #name {
-                /// The word as it is sent.
-                #[must_use]
-                pub fn as_str(&self) -> &str {
-                    match self {
-                        #(Self::#variants => #words,)*
-                        #unknown_text
-                    }
-                }
-            }
-        },
-    ];
-    if choice.is_extensible {
-        items.push(quote! {
-            impl From<String> for #name {
-                fn from(word: String) -> Self {
-                    match word.as_str() {
-                        #(#words => Self::#variants,)*
-                        _ => Self::Unknown(word),
-                    }
-                }
-            }
-        });
-        items.push(quote! {
-            impl From<&str> for #name {
-                fn from(word: &str) -> Self {
-                    Self::from(word.to_owned())
-                }
-            }
-        });
-    } else {
-        let expected = words.join(" | ");
-        items.push(quote! {
-            impl TryFrom<&str> for #name {
-                type Error = rt::Invalid;
-                fn try_from(word: &str) -> Result<Self, rt::Invalid> {
-                    match word {
-                        #(#words => Ok(Self::#variants),)*
-                        _ => Err(rt::Invalid::unknown_word(#expected, word)),
-                    }
-                }
-            }
-        });
-        items.push(quote! {
-            impl TryFrom<String> for #name {
-                type Error = rt::Invalid;
-                fn try_from(word: String) -> Result<Self, rt::Invalid> {
-                    Self::try_from(word.as_str())
-                }
-            }
-        });
-        items.push(from_str(name));
-    }
-    items.push(quote! {
-        impl rt::serde::Serialize for #name {
-            fn serialize<S: rt::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-    });
-    items.push(display(name, &quote!(self.as_str())));
-    items
 }

@@ -132,36 +132,12 @@ impl<'c> Plan<'c> {
     }
 
     fn name_types(&mut self, uses: &[Use<'c>]) {
+        let event_names: BTreeSet<String> = self.events.iter().map(|event| event.name.clone()).collect();
+        let is_event = |base: &str| event_names.contains(base);
+        let shared = shared(uses, is_event);
         let mut meanings: HashMap<(&str, &str), BTreeSet<&str>> = HashMap::new();
-        let mut categories: HashMap<(&str, &str), BTreeSet<&str>> = HashMap::new();
-        let mut everywhere: HashMap<&str, BTreeSet<&str>> = HashMap::new();
         for one in uses {
             meanings.entry((&one.category, &one.base)).or_default().insert(&one.meaning);
-            categories.entry((&one.base, &one.meaning)).or_default().insert(&one.category);
-            everywhere.entry(&one.base).or_default().insert(&one.meaning);
-        }
-        let event_names: BTreeSet<String> = self.events.iter().map(|event| event.name.clone()).collect();
-        let is_event = |base: &str| event_names.contains(base) || base == "Catalog";
-        let mut shared: BTreeSet<(&str, &str)> = categories
-            .iter()
-            .filter(|((base, _), used_in)| {
-                used_in.len() > 1 && everywhere[base].len() == 1 && !is_event(base)
-            })
-            .map(|(key, _)| *key)
-            .collect();
-        // What is beside all categories cannot name what lives in one of them.
-        loop {
-            let before = shared.len();
-            for one in uses {
-                let names_only_shared =
-                    one.inner.iter().all(|(base, meaning)| shared.contains(&(base, meaning)));
-                if !names_only_shared {
-                    shared.remove(&(one.base.as_str(), one.meaning.as_str()));
-                }
-            }
-            if shared.len() == before {
-                break;
-            }
         }
         let mut taken: HashMap<(Home, String), String> = HashMap::new();
         for one in uses {
@@ -191,6 +167,33 @@ impl<'c> Plan<'c> {
             }
             let site = (one.category.clone(), one.owner.clone(), one.base.clone(), one.meaning.clone());
             self.names.insert(site, (home, name));
+        }
+    }
+}
+
+/// Base names and meanings of the types that live beside all categories.
+fn shared<'u>(uses: &'u [Use<'_>], is_event: impl Fn(&str) -> bool) -> BTreeSet<(&'u str, &'u str)> {
+    let mut categories: HashMap<(&str, &str), BTreeSet<&str>> = HashMap::new();
+    let mut meanings: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+    for one in uses {
+        categories.entry((&one.base, &one.meaning)).or_default().insert(&one.category);
+        meanings.entry(&one.base).or_default().insert(&one.meaning);
+    }
+    let mut shared: BTreeSet<(&str, &str)> = categories
+        .iter()
+        .filter(|((base, _), used_in)| used_in.len() > 1 && meanings[base].len() == 1 && !is_event(base))
+        .map(|(key, _)| *key)
+        .collect();
+    // What is beside all categories cannot name what lives in one of them.
+    loop {
+        let before = shared.len();
+        for one in uses {
+            if !one.inner.iter().all(|(base, meaning)| shared.contains(&(base.as_str(), meaning.as_str()))) {
+                shared.remove(&(one.base.as_str(), one.meaning.as_str()));
+            }
+        }
+        if shared.len() == before {
+            return shared;
         }
     }
 }

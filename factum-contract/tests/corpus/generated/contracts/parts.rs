@@ -134,8 +134,7 @@ impl PartsClosedBuilder {
 /// The status of an event.
 ///
 /// Contract: won | lost | ….
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(rt::serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, rt::serde::Deserialize)]
 #[serde(crate = "factum_contract::rt::serde", from = "String")]
 pub enum PartsClosedStatus {
     /// `won`.
@@ -364,8 +363,17 @@ impl PartsListedBuilder {
 /// The status of an event.
 ///
 /// Contract: open | closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(rt::serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    rt::serde::Deserialize
+)]
 #[serde(crate = "factum_contract::rt::serde", try_from = "String")]
 pub enum PartsListedStatus {
     /// `open`.
@@ -377,12 +385,17 @@ pub enum PartsListedStatus {
 impl PartsListedStatus {
     /// The word as it is sent.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Open => "open",
             Self::Closed => "closed",
         }
     }
+}
+
+impl PartsListedStatus {
+    /// All of them, in the order of the contract.
+    pub const ALL: &'static [Self] = &[Self::Open, Self::Closed];
 }
 
 impl TryFrom<&str> for PartsListedStatus {

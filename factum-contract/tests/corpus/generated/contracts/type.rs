@@ -473,8 +473,17 @@ impl std::fmt::Display for SelfValue {
 /// The type of an event.
 ///
 /// Contract: self | 3d |  | in-transit | in_transit | Größe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(rt::serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    rt::serde::Deserialize
+)]
 #[serde(crate = "factum_contract::rt::serde", try_from = "String")]
 pub enum Type {
     /// `self`.
@@ -494,7 +503,7 @@ pub enum Type {
 impl Type {
     /// The word as it is sent.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::SelfValue => "self",
             Self::N3d => "3d",
@@ -504,6 +513,18 @@ impl Type {
             Self::GrUf6UdfE => "Größe",
         }
     }
+}
+
+impl Type {
+    /// All of them, in the order of the contract.
+    pub const ALL: &'static [Self] = &[
+        Self::SelfValue,
+        Self::N3d,
+        Self::Empty,
+        Self::InTransit,
+        Self::InTransit2,
+        Self::GrUf6UdfE,
+    ];
 }
 
 impl TryFrom<&str> for Type {
@@ -771,8 +792,7 @@ impl std::fmt::Display for LabelsItem {
 /// The maybe of an event.
 ///
 /// Contract: yes | no | Unknown | …, or null.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(rt::serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, rt::serde::Deserialize)]
 #[serde(crate = "factum_contract::rt::serde", from = "String")]
 pub enum Maybe {
     /// `yes`.
@@ -833,8 +853,17 @@ impl std::fmt::Display for Maybe {
 /// The sure of an event.
 ///
 /// Contract: always.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(rt::serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    rt::serde::Deserialize
+)]
 #[serde(crate = "factum_contract::rt::serde", try_from = "String")]
 pub enum Sure {
     /// `always`.
@@ -844,11 +873,16 @@ pub enum Sure {
 impl Sure {
     /// The word as it is sent.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Always => "always",
         }
     }
+}
+
+impl Sure {
+    /// All of them, in the order of the contract.
+    pub const ALL: &'static [Self] = &[Self::Always];
 }
 
 impl TryFrom<&str> for Sure {
