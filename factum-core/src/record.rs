@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::time::Timestamp;
 
 /// How often a record has been written, from 1; the next write names it to be sure that nobody came between.
+/// A record that was removed begins anew at 1.
 pub type Revision = u64;
 
 /// What a record is for; kinds never see each other's records.

@@ -109,7 +109,7 @@ pub enum Expected {
     /// No event that the query matches has been recorded after `since`; the query names at least one tag
     /// (elsewhere: dynamic consistency boundary).
     Unchanged {
-        /// What the decision was made from.
+        /// What the decision was made from; its own bounds, limit and direction do not count.
         query: Box<Query>,
         /// Up to where it was read.
         since: Position,
@@ -234,7 +234,8 @@ impl Query {
 pub struct Page {
     /// The events, in the order asked for.
     pub events: Vec<Recorded>,
-    /// Forward: everything up to here has been looked at; continue after it. Backward: continue up to just before it.
+    /// Forward: everything up to here has been looked at; continue after it. The last page ends at the head or at
+    /// `up_to`, whatever matched. Backward: continue up to just before it.
     pub end: Position,
     /// Whether more may follow at once.
     pub more: bool,
@@ -449,6 +450,9 @@ pub trait Store: Send + Sync + 'static {
     async fn begin(&self) -> Result<Box<dyn Work>, StoreError>;
 
     /// Appends to one stream as a unit of its own, sharing its commit with others that come at the same time.
+    ///
+    /// A batch that is empty, holds an id twice, or holds a payload over [`EVENT_BYTES_MAX`](crate::envelope::EVENT_BYTES_MAX)
+    /// is `Invalid`. Ids already known answer with the stream that holds them, whichever was named.
     async fn append(
         &self,
         to: &StreamId,
