@@ -25,6 +25,11 @@ pub(crate) fn open_with(settings: &Settings, gate: Arc<dyn Gate>) -> Result<Open
         return Err(CliError::usage(format!("{shown} lives and ends inside one process"))
             .hint("name the store of an app: --store sqlite:<path>"));
     }
+    if has_scheme(url) && !["sqlite:", "postgres:", "postgresql:"].iter().any(|known| url.starts_with(known))
+    {
+        return Err(CliError::usage(format!("{shown} is no store's URL"))
+            .hint("a store is sqlite:<path>, or the path of a file"));
+    }
     if let Some(path) = file_of(url) {
         let size = std::fs::metadata(&path).map(|data| (data.is_file(), data.len()));
         match size {
@@ -48,7 +53,7 @@ pub(crate) fn open_with(settings: &Settings, gate: Arc<dyn Gate>) -> Result<Open
             error.kind = ErrorKind::Usage;
         }
         if error.hint.is_none() {
-            error.hint = Some("--store names another store; `factum doctor` looks at this one".to_owned());
+            error.hint = Some("--store URL names another store".to_owned());
         }
         error
     })

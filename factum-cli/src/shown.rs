@@ -115,6 +115,32 @@ impl<'a> EventJson<'a> {
     }
 }
 
+/// How many events of a type.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TypeJson<'a> {
+    #[serde(rename = "type")]
+    event_type: &'a str,
+    contract_version: u32,
+    events: u64,
+}
+
+impl<'a> TypeJson<'a> {
+    /// From a count by label, `order.placed.v1`.
+    pub(crate) fn of((label, events): &'a (String, u64)) -> Self {
+        let (event_type, version) = split(label);
+        Self { event_type, contract_version: version, events: *events }
+    }
+}
+
+/// `order.placed.v1` as name and version.
+pub(crate) fn split(label: &str) -> (&str, u32) {
+    label
+        .rsplit_once(".v")
+        .and_then(|(name, version)| Some((name, version.parse().ok()?)))
+        .unwrap_or((label, 0))
+}
+
 /// Events under heads.
 pub(crate) fn table(events: &[Recorded]) -> Table {
     let mut table = Table::new([

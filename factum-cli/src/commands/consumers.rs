@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use factum_core::{ConsumerName, Position};
 use factum_runtime::Admin;
-use factum_runtime::admin::{AdminError, ConsumerInfo};
+use factum_runtime::admin::ConsumerInfo;
 use serde::Serialize;
 
 use super::{Cx, Done};
@@ -130,23 +130,19 @@ pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
                 To::End => admin.store().head().await?,
                 To::Place(place) => place.before(&admin).await?,
             };
-            let plan = match dry_run {
-                true => admin.plan_reset(&name, to).await?,
-                false => admin.reset(&name, to, effects).await.map_err(|error| with_preview(error, &name))?,
-            };
+            let mut plan = admin.plan_reset(&name, to).await?;
+            if plan.needs_effects && !effects && !dry_run {
+                return Err(CliError::refused(format!(
+                    "consumer {name} may have effects outside the store, which handling {} again would repeat",
+                    counted(plan.again, "event")
+                ))
+                .hint("pass --effects if that is meant; --dry-run changes nothing"));
+            }
+            if !dry_run {
+                plan = admin.reset(&name, to, effects).await?;
+            }
             reset_report(cx, &info, &plan, dry_run)
         }
-    }
-}
-
-/// A refusal, with the command that shows what would happen.
-fn with_preview(error: AdminError, name: &ConsumerName) -> CliError {
-    let is_refused = matches!(error, AdminError::Refused(_));
-    let error = CliError::from(error);
-    if is_refused {
-        error.hint(format!("`factum consumers reset {name} --to … --dry-run` says what would happen"))
-    } else {
-        error
     }
 }
 

@@ -51,10 +51,12 @@ struct Json {
 }
 
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct PublishedJson {
     id: String,
     #[serde(rename = "type")]
     event_type: String,
+    contract_version: u32,
     stream: String,
     version: Option<u64>,
     position: Option<u64>,
@@ -159,7 +161,8 @@ fn published(envelope: &Envelope) -> Result<PublishedJson, CliError> {
     let stream = envelope.stream().map_err(|error| CliError::refused(error.to_string()))?;
     Ok(PublishedJson {
         id: envelope.id.to_string(),
-        event_type: envelope.event_type.to_string(),
+        event_type: envelope.event_type.name.to_string(),
+        contract_version: envelope.event_type.version,
         stream: stream.to_string(),
         version: None,
         position: None,
@@ -208,10 +211,7 @@ fn refuse(cx: &mut Cx<'_>, breaches: Vec<BreachJson>, dry_run: bool) -> Result<D
         let text = format!("event {event} (line {line}), {event_type} at {path}: {message} [{rule}]");
         cx.out.line(format!("{head}: {}", printable_line(&text)))?;
     }
-    cx.out.line(format!(
-        "nothing was published: {}",
-        counted(breaches.len() as u64, "breach").replace("breachs", "breaches")
-    ))?;
+    cx.out.line(format!("nothing was published: {}", counted(breaches.len() as u64, "refused event")))?;
     Ok(Done::Findings)
 }
 
@@ -225,7 +225,10 @@ fn report(cx: &mut Cx<'_>, events: Vec<PublishedJson>, dry_run: bool) -> Result<
     for event in events.iter().take(shown::LISTED_MAX) {
         let place = event.position.map(|at| format!("  @{at}")).unwrap_or_default();
         let note = if event.known { "  already recorded" } else { "" };
-        cx.out.line(printable_line(&format!("{}  {}{place}{note}", event.event_type, event.stream)))?;
+        cx.out.line(printable_line(&format!(
+            "{}.v{}  {}{place}{note}",
+            event.event_type, event.contract_version, event.stream
+        )))?;
     }
     if events.len() > shown::LISTED_MAX {
         cx.out.line(format!("… and {} more", events.len() - shown::LISTED_MAX))?;

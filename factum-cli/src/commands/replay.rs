@@ -9,6 +9,7 @@ use crate::error::CliError;
 use crate::output::{Column, Table, counted, grouped};
 use crate::reach;
 use crate::select::Place;
+use crate::shown::TypeJson;
 
 /// Hand recorded events to a consumer again
 #[derive(Debug, clap::Args)]
@@ -42,13 +43,6 @@ struct Json<'a> {
     events: u64,
     types: Vec<TypeJson<'a>>,
     needs_effects: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct TypeJson<'a> {
-    #[serde(rename = "type")]
-    event_type: &'a str,
-    events: u64,
 }
 
 fn time(text: &str) -> Result<Place, String> {
@@ -107,7 +101,7 @@ fn report(
     dry_run: bool,
 ) -> Result<Done, CliError> {
     if cx.out.is_json() {
-        let types = plan.types.iter().map(|(event_type, events)| TypeJson { event_type, events: *events });
+        let types = plan.types.iter().map(TypeJson::of);
         cx.out.json(&Json {
             consumer: consumer.as_str(),
             dry_run,

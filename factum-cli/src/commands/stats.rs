@@ -6,26 +6,20 @@ use super::{Cx, Done};
 use crate::error::CliError;
 use crate::output::{Column, Style, Table, counted, day_time, grouped};
 use crate::reach;
+use crate::shown::TypeJson;
 
 /// Count events by type, and streams by category
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
 #[derive(Debug, Serialize)]
-struct Json {
+struct Json<'a> {
     events: u64,
     head: u64,
     first: Option<String>,
     last: Option<String>,
-    types: Vec<TypeJson>,
+    types: Vec<TypeJson<'a>>,
     categories: Vec<CategoryJson>,
-}
-
-#[derive(Debug, Serialize)]
-struct TypeJson {
-    #[serde(rename = "type")]
-    event_type: String,
-    events: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -40,7 +34,7 @@ pub(crate) async fn run(_: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     let stats = admin.stats_watched(&mut |done, of| bar.at(done.number(), of.number())).await?;
     drop(bar);
     if cx.out.is_json() {
-        let types = stats.types.into_iter().map(|(event_type, events)| TypeJson { event_type, events });
+        let types = stats.types.iter().map(TypeJson::of);
         let categories =
             stats.categories.into_iter().map(|(category, streams)| CategoryJson { category, streams });
         cx.out.json(&Json {

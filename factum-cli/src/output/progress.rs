@@ -71,7 +71,7 @@ impl Drop for Bar {
 
 fn line(what: &str, done: u64, of: u64) -> String {
     let done = done.min(of);
-    let full = if of == 0 { CELLS } else { done * CELLS / of };
+    let full = (done * CELLS).checked_div(of).unwrap_or(CELLS);
     let bar: String = (0..CELLS).map(|cell| if cell < full { '█' } else { '░' }).collect();
     format!("{what} {bar} {} of {}", grouped(done), grouped(of))
 }

@@ -166,7 +166,7 @@ mod tests {
         let lines = table.lines(34, PLAIN);
         assert_eq!(
             lines,
-            ["name        lag  error", "a             7  a long story of w…", "payments  1,000"]
+            ["name        lag  error", "a             7  a long story of …", "payments  1,000"]
         );
         assert!(table.lines(usize::MAX, PLAIN)[1].ends_with("went wrong"));
     }

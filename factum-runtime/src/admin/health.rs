@@ -49,7 +49,10 @@ impl Admin {
                 say(false, what, format!("`factum dlq list --consumer {name}`"));
             }
             if info.parked > 0 {
-                let what = format!("consumer {name} has {} that wait", counted(info.parked, "parked event"));
+                let what = format!(
+                    "consumer {name} has {} waiting for another attempt",
+                    counted(info.parked, "parked event")
+                );
                 say(false, what, format!("`factum dlq list --parked --consumer {name}`"));
             }
             if info.lag > LAG_MAX {

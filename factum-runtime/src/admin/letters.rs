@@ -155,10 +155,27 @@ impl Admin {
     /// # Errors
     /// When the store fails; what was put back before stays so.
     pub async fn requeue(&self, letters: &[Letter]) -> Result<Requeued, AdminError> {
+        self.requeue_watched(letters, &mut |_| {}).await
+    }
+
+    /// The same, telling how many are done.
+    ///
+    /// # Errors
+    /// As [`Admin::requeue`].
+    pub async fn requeue_watched(
+        &self,
+        letters: &[Letter],
+        progress: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<Requeued, AdminError> {
         let id = EventId::new();
         let mut done = Requeued { id, requeued: 0, already: 0 };
         for letter in letters {
-            if self.requeue_one(letter, id).await? { done.requeued += 1 } else { done.already += 1 }
+            if self.requeue_one(letter, id).await? {
+                done.requeued += 1
+            } else {
+                done.already += 1
+            }
+            progress(done.requeued + done.already);
         }
         self.changed();
         Ok(done)

@@ -157,25 +157,77 @@ fn unknown_trace(id: &str) -> AdminError {
     AdminError::Unknown { what: "trace", name: id.to_owned(), hint }
 }
 
+/// Deepest tree; effects deeper than that stand beside their cause, so that a loop of ten thousand events is no
+/// recursion of ten thousand calls for those who walk or drop the tree.
+const DEPTH_MAX: usize = 256;
+
+/// Events in the order of the log, as one tree per first cause. An event whose cause comes later, or is not known,
+/// is a first cause.
 fn tree(events: Vec<Recorded>, troubles: &mut HashMap<EventId, Vec<(Which, Troubled)>>) -> Vec<TraceNode> {
-    let known: std::collections::HashSet<EventId> = events.iter().map(|event| event.envelope.id).collect();
-    let mut by_cause: HashMap<Option<EventId>, Vec<Recorded>> = HashMap::new();
-    for event in events {
-        let cause =
-            event.envelope.causation.filter(|cause| known.contains(cause) && *cause != event.envelope.id);
-        by_cause.entry(cause).or_default().push(event);
+    let mut places: HashMap<EventId, (Option<EventId>, usize)> = HashMap::new();
+    for event in &events {
+        let cause = event.envelope.causation.and_then(|cause| Some((cause, *places.get(&cause)?)));
+        let place = match cause {
+            Some((cause, (_, depth))) if depth + 1 < DEPTH_MAX => (Some(cause), depth + 1),
+            Some((_, beside)) => beside,
+            None => (None, 0),
+        };
+        places.insert(event.envelope.id, place);
     }
-    let roots = by_cause.remove(&None).unwrap_or_default();
-    roots.into_iter().map(|root| grow(root, &mut by_cause, troubles)).collect()
+    let mut by_cause: HashMap<Option<EventId>, Vec<TraceNode>> = HashMap::new();
+    // From the end, so that every event finds its effects finished.
+    for event in events.into_iter().rev() {
+        let id = event.envelope.id;
+        let mut caused = by_cause.remove(&Some(id)).unwrap_or_default();
+        caused.reverse();
+        let cause = places.get(&id).and_then(|(cause, _)| *cause);
+        let troubles = troubles.remove(&id).unwrap_or_default();
+        by_cause.entry(cause).or_default().push(TraceNode { event, caused, troubles });
+    }
+    let mut roots = by_cause.remove(&None).unwrap_or_default();
+    roots.reverse();
+    roots
 }
 
-fn grow(
-    event: Recorded,
-    by_cause: &mut HashMap<Option<EventId>, Vec<Recorded>>,
-    troubles: &mut HashMap<EventId, Vec<(Which, Troubled)>>,
-) -> TraceNode {
-    let id = event.envelope.id;
-    let effects = by_cause.remove(&Some(id)).unwrap_or_default();
-    let caused = effects.into_iter().map(|effect| grow(effect, by_cause, troubles)).collect();
-    TraceNode { event, caused, troubles: troubles.remove(&id).unwrap_or_default() }
+#[cfg(test)]
+mod tests {
+    use factum_core::{Bytes, Envelope, EventType, StreamId, Version};
+
+    use super::*;
+
+    const TYPE: EventType = EventType::event("ball.hit", 1, "ball", "ball.hit");
+
+    fn hit(number: u64, cause: Option<EventId>) -> Recorded {
+        let envelope = Envelope::raw(TYPE, "1".parse().unwrap(), Bytes::from_static(b"{}"));
+        let stream = StreamId::of(&TYPE.category, "1").unwrap();
+        let envelope = Envelope { causation: cause, ..envelope };
+        Recorded { envelope, stream, version: Version::at(number), position: Position::at(number) }
+    }
+
+    #[test]
+    fn effects_stand_under_their_cause_in_order() {
+        let root = hit(1, None);
+        let id = root.envelope.id;
+        let (second, third, other) = (hit(2, Some(id)), hit(3, Some(id)), hit(4, Some(EventId::new())));
+        let roots = tree(vec![root, second, third, other], &mut HashMap::new());
+        assert_eq!(roots.len(), 2);
+        let caused: Vec<u64> = roots[0].caused.iter().map(|node| node.event.position.number()).collect();
+        assert_eq!(caused, [2, 3]);
+    }
+
+    #[test]
+    fn a_chain_of_ten_thousand_events_is_whole_and_bounded_in_depth() {
+        let mut events = vec![hit(1, None)];
+        for number in 2..=10_000 {
+            events.push(hit(number, events.last().map(|event| event.envelope.id)));
+        }
+        let roots = tree(events, &mut HashMap::new());
+        let (mut open, mut count, mut deepest): (Vec<(&TraceNode, usize)>, _, _) =
+            (vec![(&roots[0], 1)], 0, 0);
+        while let Some((node, depth)) = open.pop() {
+            (count, deepest) = (count + 1, depth.max(deepest));
+            open.extend(node.caused.iter().map(|node| (node, depth + 1)));
+        }
+        assert_eq!((roots.len(), count, deepest), (1, 10_000, DEPTH_MAX));
+    }
 }

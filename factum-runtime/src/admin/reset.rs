@@ -43,7 +43,7 @@ impl Admin {
         let info = self.consumer(name).await?;
         let head = self.store.head().await?;
         if to > head {
-            let message = format!("position {to} is beyond the log, whose last position is {head}");
+            let message = format!("the log ends at position {head}: nothing comes after {to}");
             return Err(AdminError::Refused(message));
         }
         let (low, high) = (info.position.min(to), info.position.max(to));

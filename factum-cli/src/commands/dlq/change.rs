@@ -102,13 +102,8 @@ pub(super) async fn requeue(args: RequeueArgs, admin: &Admin, cx: &mut Cx<'_>) -
     let (mut requeued, mut request) = (dead.len() as u64, None);
     if !dry_run && !dead.is_empty() {
         let mut bar = cx.out.bar("requeueing");
-        requeued = 0;
-        for (index, letter) in dead.iter().enumerate() {
-            let done = admin.requeue(std::slice::from_ref(letter)).await?;
-            request.get_or_insert(done.id);
-            (requeued, already) = (requeued + done.requeued, already + done.already);
-            bar.at(index as u64 + 1, dead.len() as u64);
-        }
+        let done = admin.requeue_watched(&dead, &mut |done| bar.at(done, dead.len() as u64)).await?;
+        (requeued, already, request) = (done.requeued, already + done.already, Some(done.id));
     }
     if cx.out.is_json() {
         let letters = dead.iter().map(|letter| letter.id.as_str()).collect();
@@ -154,7 +149,7 @@ pub(super) async fn discard(args: DiscardArgs, admin: &Admin, cx: &mut Cx<'_>) -
     }
     preview(cx, &letters, dry_run)?;
     let noun = noun(args.selection.kind.which());
-    let verb = if dry_run { "would be discarded" } else { "discarded; `factum audit` keeps what they were" };
+    let verb = if dry_run { "would be discarded" } else { "discarded; `factum audit` keeps the record" };
     match letters.len() {
         0 => cx.out.line(format!("no {noun}s to discard"))?,
         count => cx.out.line(format!("{} {verb}", counted(count as u64, noun)))?,

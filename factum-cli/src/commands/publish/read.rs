@@ -62,8 +62,8 @@ struct Attributes {
 /// All events of the input, in order.
 pub(super) fn events(text: &str) -> Result<Vec<Incoming<'_>>, CliError> {
     let mut events = Vec::new();
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
-    while let Some(value) = values.next() {
+    let values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
+    for value in values {
         let value = value.map_err(|error| {
             CliError::refused(format!("line {} is not JSON: {error}", error.line()))
                 .hint("one object, an array of objects, or one object a line")

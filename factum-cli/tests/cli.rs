@@ -1,0 +1,23 @@
+//! The command line against real stores: every command's text, JSON, help and errors, and its exit codes.
+
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot go on stops")]
+
+#[path = "cli/sample.rs"]
+mod sample;
+#[path = "cli/terminal.rs"]
+mod terminal;
+
+#[path = "cli/change.rs"]
+mod change;
+#[path = "cli/contracts.rs"]
+mod contracts;
+#[path = "cli/documented.rs"]
+mod documented;
+#[path = "cli/help.rs"]
+mod help;
+#[path = "cli/live.rs"]
+mod live;
+#[path = "cli/look.rs"]
+mod look;
+#[path = "cli/refused.rs"]
+mod refused;

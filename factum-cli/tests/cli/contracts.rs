@@ -1,0 +1,157 @@
+//! Contracts and what is made of them: check, list, show, generate, publish.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use insta::assert_snapshot;
+
+use crate::look::shown;
+use crate::sample::empty;
+use crate::terminal::Terminal;
+
+fn contracts() -> String {
+    Terminal::contracts().display().to_string()
+}
+
+#[test]
+fn contracts_are_checked_listed_and_shown() {
+    let terminal = Terminal::new();
+    let at = contracts();
+    assert_snapshot!(shown!(
+        terminal,
+        ["contract", "check", &at],
+        ["contract", "check", &at, "--json"],
+        ["contract", "list", &at],
+        ["contract", "list", "--contracts", &at, "--json"],
+        ["contract", "show", "order.placed", &at],
+        ["contract", "show", "order.placed.v1", &at, "--json"],
+    ));
+}
+
+#[test]
+fn what_is_wrong_with_contracts_is_shown_in_its_line() {
+    let terminal = Terminal::new();
+    let at = terminal.folder().join("contracts");
+    std::fs::create_dir(&at).unwrap();
+    for name in ["system.yaml", "order.placed.v1.yaml", "payment.approved.v1.yaml"] {
+        std::fs::copy(Terminal::contracts().join(name), at.join(name)).unwrap();
+    }
+    let file = at.join("order.placed.v1.yaml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("owner: orders", "ownr: orders");
+    std::fs::write(&file, text).unwrap();
+    assert_snapshot!(shown!(
+        terminal,
+        ["contract", "check"],
+        ["contract", "list"],
+        ["contract", "check", "nowhere"],
+        ["contract", "check", "--json"],
+        ["generate", "rust", "--out", "."],
+    ));
+    let at = contracts();
+    assert_snapshot!(
+        "an_unknown_contract",
+        shown!(
+            terminal,
+            ["contract", "show", "order.plced", &at],
+            ["contract", "show", "order.placed.v7", &at],
+        )
+    );
+}
+
+#[test]
+fn generated_code_is_written_and_checked_fresh() {
+    let terminal = Terminal::new();
+    let at = contracts();
+    std::fs::create_dir(terminal.folder().join("src")).unwrap();
+    let first = shown!(
+        terminal,
+        ["generate", "rust", "--contracts", &at, "--out", "src", "--check"],
+        ["generate", "rust", "--contracts", &at, "--out", "src"],
+        ["generate", "rust", "--contracts", &at, "--out", "src"],
+        ["generate", "rust", "--contracts", &at, "--out", "src", "--check"],
+        ["generate", "rust", "--contracts", &at, "--out", "nowhere"],
+    );
+    let file = terminal.folder().join("src/contracts/order.rs");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{text}// mine\n")).unwrap();
+    let second =
+        shown!(terminal, ["generate", "rust", "--contracts", &at, "--out", "src", "--check", "--json"]);
+    std::fs::write(&file, "// mine\n").unwrap();
+    let third = shown!(terminal, ["generate", "rust", "--contracts", &at, "--out", "src"]);
+    assert_snapshot!([first, second, third].join("\n"));
+}
+
+fn publish(terminal: &Terminal, input: &str, args: &[&str]) -> String {
+    let at = contracts();
+    let args: Vec<&str> = ["publish", "-", "--contracts", &at].iter().chain(args).copied().collect();
+    let mut command = terminal.command(&args);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    terminal.show(&args, &child.wait_with_output().unwrap())
+}
+
+const PLACED: &str = r#"{"type":"order.placed","id":"0192f3c4-7e2a-7c3b-9d55-0d4e8f6a1b2c","time":"2026-01-05T10:00:00Z","actor":"ann","data":{"orderId":"7","customer":"ann","amount":"10.50"}}"#;
+const APPROVED: &str =
+    r#"{"type":"payment.approved.v1","correlation":"checkout-7","data":{"orderId":"7","amount":"10.50"}}"#;
+
+#[test]
+fn events_are_published_when_they_keep_their_contracts() {
+    let terminal = empty();
+    let input = format!("{PLACED}\n{APPROVED}\n");
+    let text = [
+        publish(&terminal, &input, &["--dry-run"]),
+        terminal.run(&["log"]),
+        publish(&terminal, &input, &[]),
+        publish(&terminal, PLACED, &[]),
+        publish(&terminal, &format!("[{PLACED},\n {APPROVED}]"), &["--json"]),
+        terminal.run(&["log"]),
+        terminal.run(&["event", "1"]),
+        terminal.run(&["check"]),
+    ];
+    assert_snapshot!(text.join("\n"));
+}
+
+#[test]
+fn one_breach_and_nothing_is_published() {
+    let terminal = empty();
+    let bad = [
+        r#"{"type":"order.placed","data":{"orderId":"8","customer":"bob"}}"#,
+        r#"{"type":"order.placed","data":{"orderId":"8","customer":"bob","amount":"ten"}}"#,
+        r#"{"type":"order.placed","subject":"9","data":{"orderId":"8","customer":"bob","amount":"1.00"}}"#,
+        r#"{"type":"order.plced","data":{}}"#,
+        r#"{"type":"order.placed","version":3,"data":{}}"#,
+        r#"{"type":"order.placed","id":"7","data":{"orderId":"8","customer":"bob","amount":"1.00"}}"#,
+    ]
+    .join("\n");
+    let text = [
+        publish(&terminal, &format!("{PLACED}\n{bad}"), &[]),
+        publish(&terminal, &bad, &["--json", "--dry-run"]),
+        publish(&terminal, "{\"type\":", &[]),
+        publish(&terminal, "{\"typ\":\"a\"}", &[]),
+        publish(&terminal, "", &[]),
+        terminal.run(&["publish", "away.json"]),
+        terminal.run(&["publish", "away.json", "--contracts", &contracts()]),
+        terminal.run(&["log"]),
+    ];
+    assert_snapshot!(text.join("\n"));
+}
+
+#[test]
+fn a_large_file_is_published_in_parts_and_in_order() {
+    let terminal = empty();
+    let lines: Vec<String> = (0..1201)
+        .map(|n| {
+            format!(
+                r#"{{"type":"order.placed","data":{{"orderId":"{}","customer":"c","amount":"{n}"}}}}"#,
+                n % 7
+            )
+        })
+        .collect();
+    std::fs::write(terminal.folder().join("events.jsonl"), lines.join("\n")).unwrap();
+    let said = terminal.json(&["publish", "events.jsonl", "--contracts", &contracts()]);
+    assert_eq!(said["published"], 1201);
+    let positions: Vec<u64> =
+        said["events"].as_array().unwrap().iter().map(|event| event["position"].as_u64().unwrap()).collect();
+    assert_eq!(positions, (1..=1201).collect::<Vec<u64>>());
+}

@@ -1,0 +1,1 @@
+//! docs/cli.md says what `--json` prints, and nothing else is printed.
