@@ -159,6 +159,13 @@ impl Validator {
     }
 }
 
+/// Checks one value of a payload by itself; a pattern that cannot be used lets everything through.
+pub(crate) fn check_value(schema: &Schema, json: &str) -> Result<(), Flaw> {
+    let Ok(check) = compile::value(schema) else { return Ok(()) };
+    let mut walk = Walk { cursor: Cursor::new(json), key: None, identifiers: 0 };
+    walk.value(&check, 0).and_then(|()| walk.end()).map_err(|flaw| *flaw)
+}
+
 /// Follows a path through objects, and through every item of lists.
 fn visit(steps: &[String], value: &serde_json::Value, found: &mut impl FnMut(&serde_json::Value)) {
     if let serde_json::Value::Array(items) = value {

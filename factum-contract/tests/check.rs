@@ -153,6 +153,16 @@ fn personal_fields_belong_to_a_subject() {
 }
 
 #[test]
+fn a_default_is_a_value_that_fits() {
+    insta::assert_snapshot!(with(&[("format: decimal }", "format: decimal, default: ten }")]));
+}
+
+#[test]
+fn times_and_amounts_identify_nothing() {
+    insta::assert_snapshot!(with(&[("format: decimal }", "format: decimal, role: identifier }")]));
+}
+
+#[test]
 fn reserved_names_stay_unused() {
     insta::assert_snapshot!(with(&[("examples:", "reserved: [total]\nexamples:")]));
 }

@@ -5,7 +5,8 @@ use factum_core::Kind;
 use crate::catalog::Catalog;
 use crate::contract::Contract;
 use crate::finding::Findings;
-use crate::schema::{Format, Personal, Role, Shape};
+use crate::schema::{Format, Personal, Role, Schema, Shape};
+use crate::validate;
 
 pub(crate) fn check(catalog: &Catalog, findings: &mut Findings<'_>) {
     for contract in catalog.contracts() {
@@ -13,6 +14,7 @@ pub(crate) fn check(catalog: &Catalog, findings: &mut Findings<'_>) {
         names(contract, findings);
         identifiers(contract, findings);
         personal(contract, findings);
+        defaults(contract, findings);
     }
     for name in catalog.names() {
         let versions: Vec<&Contract> = catalog.versions(name.as_str()).collect();
@@ -38,15 +40,35 @@ fn key(contract: &Contract, findings: &mut Findings<'_>) {
             hint,
         );
     }
-    let is_plain = match &field.schema.shape {
-        Shape::Text(text) => !matches!(text.format, Some(Format::Decimal | Format::DateTime)),
-        Shape::Integer(_) | Shape::Choice(_) => true,
-        _ => false,
-    };
+    let is_plain = is_identity(&field.schema);
     if !is_plain {
         let message = format!("the key `{}` is no identity: it is {}", key.value, field.schema.summary());
         findings.error_with_hint("key", key.span, message, "use text, a UUID or a whole number");
     }
+}
+
+/// Whether equal things have equal values: not so for times and amounts, which can be written in several ways.
+fn is_identity(schema: &Schema) -> bool {
+    match &schema.shape {
+        Shape::Text(text) => !matches!(text.format, Some(Format::Decimal | Format::DateTime)),
+        Shape::Integer(_) => true,
+        Shape::Choice(choice) => {
+            let is_good = |word: &String| !word.is_empty() && !word.chars().any(char::is_control);
+            !choice.is_extensible && choice.words.iter().all(is_good)
+        }
+        _ => false,
+    }
+}
+
+/// Defaults are values that the field could hold.
+fn defaults(contract: &Contract, findings: &mut Findings<'_>) {
+    contract.payload.walk(&mut |path, schema| {
+        let Some(default) = &schema.default else { return };
+        if let Err(flaw) = validate::check_value(schema, &default.to_string()) {
+            let message = format!("the default of `{path}` is not valid: {}", flaw.message);
+            findings.error("default", schema.span, message);
+        }
+    });
 }
 
 /// Reserved names are not used; two names do not differ in case alone.
@@ -87,10 +109,10 @@ fn identifiers(contract: &Contract, findings: &mut Findings<'_>) {
         if schema.role != Role::Identifier {
             return;
         }
-        let is_plain = matches!(schema.shape, Shape::Text(_) | Shape::Integer(_) | Shape::Choice(_));
+        let is_plain = is_identity(schema);
         if !is_plain || path.contains("{}") || path.ends_with("[]") {
             let message = format!("`{path}` cannot be an identifier: it is {}", schema.summary());
-            let hint = "identifiers are named fields of text or whole numbers, not inside maps";
+            let hint = "identifiers are named fields of text, words or whole numbers, not inside maps";
             findings.error_with_hint("identifier", schema.span, message, hint);
         }
     });

@@ -104,6 +104,11 @@ pub(super) fn payload(schema: &Schema, key: &str) -> Result<Check, PatternError>
     Ok(check)
 }
 
+/// Compiles one value by itself.
+pub(super) fn value(schema: &Schema) -> Result<Check, PatternError> {
+    compile(schema, "")
+}
+
 pub(super) fn is_uuid(schema: &Schema) -> bool {
     matches!(&schema.shape, Shape::Text(text) if text.format == Some(Format::Uuid))
 }

@@ -10,7 +10,7 @@ use crate::catalog::Catalog;
 use crate::contract::Contract;
 use crate::generate::ident::{pascal, snake};
 use crate::meaning;
-use crate::schema::{Role, Schema, Shape};
+use crate::schema::{Format, Role, Schema, Shape};
 
 /// Where a type lives.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -250,7 +250,11 @@ fn meaning_of(schema: &Schema, is_tagged: bool) -> String {
 fn base_name(field: &str, schema: &Schema, is_tagged: bool) -> Option<String> {
     let needs_type = match &schema.shape {
         Shape::Object(_) | Shape::Choice(_) => true,
-        Shape::Text(text) => text.has_bounds() || (is_tagged && text.format.is_none()),
+        // A tag or key has room for less than these formats allow.
+        Shape::Text(text) => {
+            let is_long = matches!(text.format, None | Some(Format::Email | Format::Uri));
+            text.has_bounds() || (is_tagged && is_long)
+        }
         Shape::Integer(integer) => {
             integer.min.is_some() || integer.max.is_some() || integer.multiple_of.is_some()
         }

@@ -43,7 +43,7 @@ pub struct It3dPrinted {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     maybe: Option<Maybe>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    contact: Option<rt::Email>,
+    contact: Option<Contact>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     site: Option<rt::Uri>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,7 +172,7 @@ impl It3dPrinted {
 
     /// The contract's `contact`.
     #[must_use]
-    pub fn contact(&self) -> Option<&rt::Email> {
+    pub fn contact(&self) -> Option<&Contact> {
         self.contact.as_ref()
     }
 
@@ -236,7 +236,7 @@ pub struct It3dPrintedBuilder {
     sizes: Option<rt::BTreeMap<String, SizesItem>>,
     labels: Option<rt::List<Option<LabelsItem>, 0, 3>>,
     maybe: Option<Maybe>,
-    contact: Option<rt::Email>,
+    contact: Option<Contact>,
     site: Option<rt::Uri>,
     day: Option<rt::Date>,
     sure: Option<Sure>,
@@ -353,7 +353,7 @@ impl It3dPrintedBuilder {
     /// The contract's `contact`.
     pub fn contact<V>(mut self, value: V) -> Self
     where
-        V: TryInto<rt::Email>,
+        V: TryInto<Contact>,
         rt::Invalid: From<V::Error>,
     {
         self.contact = rt::convert("/contact", value, &mut self.invalid);
@@ -847,6 +847,62 @@ impl rt::serde::Serialize for Maybe {
 impl std::fmt::Display for Maybe {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+/// The contact of an event.
+///
+/// Contract: text (email).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(rt::serde::Serialize, rt::serde::Deserialize)]
+#[serde(crate = "factum_contract::rt::serde", try_from = "String")]
+pub struct Contact(String);
+
+impl Contact {
+    /// Borrows the text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Contact {
+    type Error = rt::Invalid;
+
+    fn try_from(text: String) -> Result<Self, rt::Invalid> {
+        static RULE: rt::TextRule = rt::TextRule::new("contact")
+            .format(rt::Format::Email)
+            .identifier(242);
+        RULE.check(&text)?;
+        Ok(Self(text))
+    }
+}
+
+impl TryFrom<&str> for Contact {
+    type Error = rt::Invalid;
+
+    fn try_from(text: &str) -> Result<Self, rt::Invalid> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl std::str::FromStr for Contact {
+    type Err = rt::Invalid;
+
+    fn from_str(text: &str) -> Result<Self, rt::Invalid> {
+        Self::try_from(text)
+    }
+}
+
+impl From<Contact> for String {
+    fn from(value: Contact) -> Self {
+        value.0
+    }
+}
+
+impl std::fmt::Display for Contact {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
     }
 }
 
