@@ -19,6 +19,10 @@ mod check;
 /// A write-ahead log of this size is reported: somebody keeps it from being reused.
 const WAL_BYTES_USUAL: u64 = 256 * 1024 * 1024;
 
+/// Whether SQLite's connections steal pages from each other's caches.
+const SHARES_CACHE: &str =
+    "-- factum: how SQLite was built\nselect sqlite_compileoption_used('ENABLE_MEMORY_MANAGEMENT')";
+
 #[async_trait]
 impl Maintenance for SqliteStore {
     async fn check(&self) -> Result<CheckReport, StoreError> {
@@ -31,19 +35,23 @@ impl Maintenance for SqliteStore {
     }
 
     async fn doctor(&self) -> Result<Vec<Finding>, StoreError> {
-        let page_bytes: i64 = self
+        let (page_bytes, shares_cache) = self
             .handle
             .ask(|reader| {
-                let read = reader.connection.pragma_query_value(None, "page_size", |row| row.get(0));
-                read.doing("cannot look at the store")
+                let page_bytes = reader.connection.pragma_query_value(None, "page_size", |row| row.get(0));
+                let shares_cache = reader.connection.query_row(SHARES_CACHE, [], |row| row.get(0));
+                Ok((
+                    page_bytes.doing("cannot look at the store")?,
+                    shares_cache.doing("cannot look at the store")?,
+                ))
             })
             .await?;
         let wal_bytes = fs::metadata(wal_of(self.handle.place.path())).map_or(0, |wal| wal.len());
-        Ok(unusual(self, page_bytes, wal_bytes))
+        Ok(unusual(self, page_bytes, wal_bytes, shares_cache))
     }
 }
 
-fn unusual(store: &SqliteStore, page_bytes: i64, wal_bytes: u64) -> Vec<Finding> {
+fn unusual(store: &SqliteStore, page_bytes: i64, wal_bytes: u64, shares_cache: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut note = |what: String, hint: &str| {
         findings.push(Finding { is_error: false, what, hint: hint.to_owned() });
@@ -70,6 +78,12 @@ fn unusual(store: &SqliteStore, page_bytes: i64, wal_bytes: u64) -> Vec<Finding>
         note(
             format!("pages have {page_bytes} bytes, not {}", connect::PAGE_BYTES),
             "appends are slower; copy the store with `vacuum into` after `pragma page_size = 8192`",
+        );
+    }
+    if shares_cache {
+        note(
+            "SQLite was built with one page cache for all connections".to_owned(),
+            "long reads slow appends down; build with LIBSQLITE3_FLAGS=-USQLITE_ENABLE_MEMORY_MANAGEMENT",
         );
     }
     findings

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use factum_core::{StoreError, StoreErrorKind};
 use rusqlite::Connection;
@@ -22,6 +23,9 @@ use super::place::Place;
 
 /// Questions that wait for a reader; more wait for a place.
 const QUEUE_MAX: usize = 1024;
+
+/// A question that took longer has read many pages.
+const LONG: Duration = Duration::from_micros(300);
 
 /// One reading thread's own.
 pub(super) struct Reader {
@@ -128,11 +132,17 @@ impl Shared {
 
     fn serve(&self, mut reader: Reader) {
         while let Some((job, place)) = self.next() {
+            let began = Instant::now();
             // A panic answers "broke off" to its one caller; the thread and the others go on.
             if catch_unwind(AssertUnwindSafe(|| job(&mut reader))).is_err() {
                 reader.names.forget();
             }
             drop(place);
+            if began.elapsed() > LONG {
+                // Where SQLite's page caches are one, what a reader keeps is taken from the writer for good. Failing to
+                // give it back costs time later and nothing else.
+                let _ = reader.connection.release_memory();
+            }
         }
     }
 
