@@ -14,6 +14,7 @@ use factum::contract::rt;
 pub struct PaymentApproved {
     #[serde(rename = "orderId")]
     order_id: rt::Uuid,
+    #[serde(deserialize_with = "rt::decimal")]
     amount: rt::Decimal,
 }
 
