@@ -163,6 +163,19 @@ fn push_quoted(text: &str, out: &mut String) {
     out.push_str(&Value::String(text.to_owned()).to_string());
 }
 
+/// A number as JSON writes it: whole ones of 64 bits exactly, others as doubles; `None` past both.
+///
+/// Goes by text, because what `serde_json` keeps of a number depends on features that other crates switch on.
+fn number(text: &str) -> Option<serde_json::Number> {
+    if let Ok(whole) = text.parse::<i64>() {
+        return Some(whole.into());
+    }
+    if let Ok(whole) = text.parse::<u64>() {
+        return Some(whole.into());
+    }
+    text.parse::<f64>().ok().and_then(serde_json::Number::from_f64)
+}
+
 /// Line and column of a place in a text, counted forward from the last place asked for.
 #[derive(Debug)]
 pub(crate) struct Places<'a> {

@@ -2,7 +2,7 @@
 //!
 //! Duplicate keys are an error here, where the language says so; payloads have their own reader.
 
-use super::{Content, Entry, Node, Places};
+use super::{Content, Entry, Node, Places, number};
 use crate::finding::Span;
 use crate::json::{Cursor, DEPTH_MAX, Fault};
 
@@ -74,10 +74,10 @@ impl Reader<'_> {
             b'n' => self.cursor.word("null").map(|()| Content::Null),
             _ => {
                 let start = self.cursor.at;
-                let number = self.cursor.number().map(str::parse::<serde_json::Number>);
+                let number = self.cursor.number().map(number);
                 match self.checked(number)? {
-                    Ok(number) => Ok(Content::Number(number)),
-                    Err(_) => Err(Fault { at: start, expected: "a number that fits 64 bits" }),
+                    Some(number) => Ok(Content::Number(number)),
+                    None => Err(Fault { at: start, expected: "a number that fits 64 bits" }),
                 }
             }
         };

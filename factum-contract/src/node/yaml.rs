@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
 
 use super::json::NotRead;
-use super::{Content, Entry, Node};
+use super::{Content, Entry, Node, number};
 use crate::finding::Span;
 use crate::json::DEPTH_MAX;
 
@@ -195,8 +195,7 @@ fn resolve(text: &str) -> Option<Content> {
     let sign = if text.starts_with('-') { "-" } else { "" };
     let whole = if whole.is_empty() { "0" } else { whole };
     let point = if fraction.is_empty() { String::new() } else { format!(".{fraction}") };
-    let number = format!("{sign}{whole}{point}{exponent}").parse::<serde_json::Number>();
-    number.ok().map(Content::Number)
+    number(&format!("{sign}{whole}{point}{exponent}")).map(Content::Number)
 }
 
 /// Digits, optionally with a fraction and an exponent, without leading zeros.
@@ -229,9 +228,9 @@ mod tests {
     #[test]
     fn plain_scalars_follow_yaml_1_2() {
         let text = "[no, on, yes, 012, 12, -0.5, .5, 1e3, 0x1F, 0o17, true, ~, '1', 2026-01-05T10:00:00Z, 1_000, 1:30]";
-        insta::assert_snapshot!(
+        assert_eq!(
             json(text),
-            @r#"["no","on","yes","012",12,-0.5,0.5,1000.0,31,15,true,null,"1","2026-01-05T10:00:00Z","1_000","1:30"]"#
+            r#"["no","on","yes","012",12,-0.5,0.5,1000.0,31,15,true,null,"1","2026-01-05T10:00:00Z","1_000","1:30"]"#
         );
     }
 
