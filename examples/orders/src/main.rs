@@ -154,7 +154,7 @@ fn greet(address: SocketAddr, data: &Path) -> std::io::Result<()> {
         ("place an order", format!("curl -s {here}/orders -d '{body}'")),
         ("see it", format!("curl -s '{here}/orders/ORDER_ID?wait=1000'")),
         ("see its events", format!("curl -s {here}/orders/ORDER_ID/events")),
-        ("watch all facts", format!("factum tail --follow --store sqlite:{}", data.display())),
+        ("watch all facts", format!("cargo run -qp factum-cli -- tail --store {}", data.display())),
         (
             "change the weather",
             format!("curl -sX PUT {here}/simulation/payments -d '{{\"answer\": \"decline\"}}'"),

@@ -1,4 +1,4 @@
-//! Where Payments meets the world: contract messages, handlers, its table.
+//! Where Payments meets the world: contract events, handlers, its table.
 
 mod charges;
 mod refunds;

@@ -1,4 +1,4 @@
-//! Where Stock meets the world: contract messages, handlers, its table.
+//! Where Stock meets the world: contract events, handlers, its table.
 
 mod releases;
 mod reserves;

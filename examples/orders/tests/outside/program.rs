@@ -36,6 +36,16 @@ impl Program {
         program
     }
 
+    /// Starts it and ends it on the spot after a while, whatever it is doing then.
+    pub(crate) fn start_and_kill(data: &Path, after: Duration) {
+        let mut command = command();
+        command.args(["--listen", "127.0.0.1:0", "--data"]).arg(data);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        thread::sleep(after);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     fn spawn(data: &Path, arguments: &[&str]) -> Self {
         let log = data.with_extension("log");
         std::fs::create_dir_all(data.parent().unwrap()).unwrap();

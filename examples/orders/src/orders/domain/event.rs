@@ -1,6 +1,6 @@
 //! What happens to an order, in the domain's own types.
 //!
-//! The contract messages are something else: `infrastructure::messages` maps one to the other, both ways.
+//! The contract events are something else: `infrastructure::translation` maps one to the other, both ways.
 
 use std::fmt;
 use std::str::FromStr;

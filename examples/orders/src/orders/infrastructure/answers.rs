@@ -2,7 +2,7 @@
 
 use factum::{Context, Failure, Handler};
 
-use super::messages::money;
+use super::translation::money;
 use crate::contracts::{PaymentApproved, PaymentDeclined, StockRejected, StockReserved};
 use crate::orders::application::{decline_payment, reject_reservation, take_payment, take_reservation};
 use crate::orders::domain::Reason;

@@ -25,7 +25,7 @@ mod read;
 
 /// What the requests need.
 #[derive(Clone)]
-pub struct Counter {
+pub struct Api {
     running: Arc<Running>,
     store: Arc<dyn Store>,
     desk: Desk,
@@ -39,7 +39,7 @@ type Parameters = axum::extract::Query<HashMap<String, String>>;
 /// The routes of Orders.
 pub fn router(running: Arc<Running>) -> Router {
     let store = running.store().clone();
-    let counter = Counter {
+    let api = Api {
         running,
         desk: Desk::new(store.clone(), shipping::keep),
         summaries: ReadSide::new(store.clone()),
@@ -51,10 +51,10 @@ pub fn router(running: Arc<Running>) -> Router {
         .route("/orders/{id}", get(read::one))
         .route("/orders/{id}/events", get(read::events))
         .route("/orders/{id}/cancel", post(cancel::cancel))
-        .with_state(counter)
+        .with_state(api)
 }
 
-impl Counter {
+impl Api {
     /// Waits for a read model to catch up with what is written now, as long as the caller allows.
     async fn caught_up(&self, model: &ConsumerName, within: Option<Duration>) -> Result<(), Problem> {
         let Some(within) = within else { return Ok(()) };

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use factum::AppendError;
 use serde_json::{Value, json};
 
-use super::{Counter, order_of};
+use super::{Api, order_of};
 use crate::orders::application::CancelError;
 use crate::orders::domain::{Reason, Refusal, Status};
 use crate::problem::Problem;
@@ -18,7 +18,7 @@ use crate::request::{self, Body};
 const NO_REASON: &str = "the customer cancelled";
 
 pub(super) async fn cancel(
-    State(counter): State<Counter>,
+    State(api): State<Api>,
     Path(order): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
@@ -29,8 +29,8 @@ pub(super) async fn cancel(
         Value::Null => NO_REASON.parse().ok(),
         _ => body.parse::<Reason>(json, "#", "reason", Reason::EXPECTED),
     })?;
-    let at = request::moment(counter.store.now().await?);
-    let cancelled = counter.desk.cancel(order, reason, at, request::actor().as_ref()).await;
+    let at = request::moment(api.store.now().await?);
+    let cancelled = api.desk.cancel(order, reason, at, request::actor().as_ref()).await;
     cancelled.map_err(|error| problem(order, &error))?;
     Ok(Json(json!({ "orderId": order.to_string(), "status": Status::Cancelled.as_str() })))
 }

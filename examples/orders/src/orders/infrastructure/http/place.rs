@@ -10,7 +10,7 @@ use factum::{AppendError, ExecuteError, Idempotency};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Counter;
+use super::Api;
 use crate::orders::application::{Asked, PlaceError};
 use crate::orders::domain::{Address, AddressField, Line, Lines, LinesInvalid, Placing, Refusal, Status};
 use crate::problem::Problem;
@@ -21,7 +21,7 @@ use crate::values::{Currency, CustomerId, Money, OrderId, ProductId, Quantity};
 const ORDERS_BY_KEY: Uuid = Uuid::from_u128(0x5f0b_3c1e_8a52_4d7e_9d38_6a61_7f21_c0de);
 
 pub(super) async fn place(
-    State(counter): State<Counter>,
+    State(api): State<Api>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
@@ -29,10 +29,10 @@ pub(super) async fn place(
     let wanted = Body::read(&body, wanted)?;
     let idempotency = request::idempotency(&headers, &request::content(&body))?;
     let order = identity(idempotency.as_ref());
-    let at = request::moment(counter.store.now().await?);
+    let at = request::moment(api.store.now().await?);
     let placing = Placing { order, customer: wanted.0, lines: wanted.1, ship_to: wanted.2, at };
     let asked = Asked { idempotency, actor: request::actor() };
-    counter.desk.place(placing, asked).await.map_err(problem)?;
+    api.desk.place(placing, asked).await.map_err(problem)?;
     let answer = json!({ "orderId": order.to_string(), "status": Status::AwaitingPayment.as_str() });
     let mut response = (StatusCode::CREATED, Json(answer)).into_response();
     if let Ok(location) = HeaderValue::try_from(format!("/orders/{order}")) {

@@ -8,7 +8,7 @@ use factum::{Position, Projection, Query, Recorded};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Counter, Parameters, order_of, wait};
+use super::{Api, Parameters, order_of, wait};
 use crate::orders::application::stream_of;
 use crate::orders::infrastructure::customer_orders::{self, CustomerOrders, CustomerView, Listing};
 use crate::orders::infrastructure::order_summary::{self, OrderSummary, OrderView};
@@ -21,33 +21,33 @@ use crate::values::{CustomerId, OrderId};
 const FRESH: Duration = Duration::from_secs(2);
 
 pub(super) async fn one(
-    State(counter): State<Counter>,
+    State(api): State<Api>,
     Path(order): Path<String>,
     parameters: Parameters,
 ) -> Result<Json<OrderView>, Problem> {
     let order = order_of(&order)?;
-    counter.caught_up(&OrderSummary::NAME, wait(&parameters)?).await?;
-    let mut found = order_summary::find(&counter.summaries, order).await?;
+    api.caught_up(&OrderSummary::NAME, wait(&parameters)?).await?;
+    let mut found = order_summary::find(&api.summaries, order).await?;
     if found.is_none()
-        && let Some(placed) = placed_at(&counter, order).await?
+        && let Some(placed) = placed_at(&api, order).await?
     {
         // Late: the order then shows as not found, and the next read finds it.
-        let _ = counter.running.wait_for(&OrderSummary::NAME, placed, FRESH).await;
-        found = order_summary::find(&counter.summaries, order).await?;
+        let _ = api.running.wait_for(&OrderSummary::NAME, placed, FRESH).await;
+        found = order_summary::find(&api.summaries, order).await?;
     }
     let mut shown = found.ok_or_else(|| Problem::order_not_found(order))?;
-    shown.shipping_address = shipping::find(counter.store.as_ref(), order).await?.map(Into::into);
+    shown.shipping_address = shipping::find(api.store.as_ref(), order).await?.map(Into::into);
     Ok(Json(shown))
 }
 
-async fn placed_at(counter: &Counter, order: OrderId) -> Result<Option<Position>, Problem> {
+async fn placed_at(api: &Api, order: OrderId) -> Result<Option<Position>, Problem> {
     let first = Query { limit: 1, ..Query::stream(stream_of(order)) };
-    let page = counter.store.read(&first).await?;
+    let page = api.store.read(&first).await?;
     Ok(page.events.first().map(|event| event.position))
 }
 
 pub(super) async fn list(
-    State(counter): State<Counter>,
+    State(api): State<Api>,
     parameters: Parameters,
 ) -> Result<Json<CustomerView>, Problem> {
     let Some(customer) = parameter::<CustomerId>(&parameters, "customerId", CustomerId::EXPECTED)? else {
@@ -62,17 +62,17 @@ pub(super) async fn list(
         return Err(bad_parameter("limit", format_args!("expected {expected}, found {limit}")));
     }
     let before = parameter::<OrderId>(&parameters, "before", OrderId::EXPECTED)?;
-    counter.caught_up(&CustomerOrders::NAME, wait(&parameters)?).await?;
-    let page = customer_orders::list(&counter.customers, &Listing { customer, before, limit }).await?;
+    api.caught_up(&CustomerOrders::NAME, wait(&parameters)?).await?;
+    let page = customer_orders::list(&api.customers, &Listing { customer, before, limit }).await?;
     Ok(Json(page))
 }
 
 pub(super) async fn events(
-    State(counter): State<Counter>,
+    State(api): State<Api>,
     Path(order): Path<String>,
 ) -> Result<Json<StreamView>, Problem> {
     let order = order_of(&order)?;
-    let page = counter.store.read(&Query::stream(stream_of(order))).await?;
+    let page = api.store.read(&Query::stream(stream_of(order))).await?;
     if page.events.is_empty() {
         return Err(Problem::order_not_found(order));
     }

@@ -1,7 +1,7 @@
-//! Orders' anti-corruption layer: domain events become contract messages, and messages domain events.
+//! Orders' anti-corruption layer: domain events become events of the contracts, and those domain events.
 //!
 //! Two vocabularies meet here and nowhere else. The domain says *awaiting-payment*, the contract says `placed`; the
-//! domain's placing carries the shipping address, the message does not. What Payments and Stock say becomes a value
+//! domain's placing carries the shipping address, `order.placed` does not. What Payments and Stock say becomes a value
 //! of the domain here, or is refused.
 
 use std::error::Error;
@@ -27,26 +27,24 @@ impl EventSet for Event {
     fn decode(event_type: &EventType, data: &Bytes) -> Result<Self, DecodeError> {
         let unreadable = |error: Unreadable| DecodeError::new(event_type, error);
         if event_type.name == OrderPlaced::TYPE.name {
-            let message = OrderPlaced::decode(event_type, data)?;
-            return placed(&message).map(Self::Placed).map_err(unreadable);
+            let said = OrderPlaced::decode(event_type, data)?;
+            return hear_placed(&said).map(Self::Placed).map_err(unreadable);
         }
         if event_type.name == OrderPaid::TYPE.name {
-            return paid(&OrderPaid::decode(event_type, data)?).map(Self::Paid).map_err(unreadable);
+            return hear_paid(&OrderPaid::decode(event_type, data)?).map(Self::Paid).map_err(unreadable);
         }
         if event_type.name == OrderCancelled::TYPE.name {
-            let message = OrderCancelled::decode(event_type, data)?;
-            return cancelled(&message).map(Self::Cancelled).map_err(unreadable);
+            let said = OrderCancelled::decode(event_type, data)?;
+            return hear_cancelled(&said).map(Self::Cancelled).map_err(unreadable);
         }
-        Ok(Self::StockReserved(reserved(&Reserved::decode(event_type, data)?)))
+        Ok(Self::StockReserved(hear_reserved(&Reserved::decode(event_type, data)?)))
     }
 
     fn encode(&self) -> Result<Envelope, EncodeError> {
         match self {
-            Self::Placed(event) => Envelope::of(&placed_message(event).map_err(unfit::<OrderPlaced>)?),
-            Self::Paid(event) => Envelope::of(&paid_message(event).map_err(unfit::<OrderPaid>)?),
-            Self::Cancelled(event) => {
-                Envelope::of(&cancelled_message(event).map_err(unfit::<OrderCancelled>)?)
-            }
+            Self::Placed(event) => Envelope::of(&say_placed(event).map_err(unfit::<OrderPlaced>)?),
+            Self::Paid(event) => Envelope::of(&say_paid(event).map_err(unfit::<OrderPaid>)?),
+            Self::Cancelled(event) => Envelope::of(&say_cancelled(event).map_err(unfit::<OrderCancelled>)?),
             Self::StockReserved(_) => Err(EncodeError {
                 event: Reserved::TYPE.to_string(),
                 source: "it is Stock's to say; Orders only hears it".into(),
@@ -59,8 +57,8 @@ fn unfit<E: factum::Event>(error: Unfit) -> EncodeError {
     EncodeError { event: E::TYPE.to_string(), source: error.into() }
 }
 
-/// The message of a placing: all but the shipping address, which is nobody else's affair.
-fn placed_message(event: &Placed) -> Result<OrderPlaced, Unfit> {
+/// What others are told of a placing: all but the shipping address, which is nobody else's affair.
+fn say_placed(event: &Placed) -> Result<OrderPlaced, Unfit> {
     let item = |line: &Line| -> Result<OrderItem, Unfit> {
         let quantity = i64::from(line.quantity.number()).try_into()?;
         Ok(OrderItem::new(line.product.as_str().try_into()?, quantity, line.price.amount()))
@@ -75,9 +73,9 @@ fn placed_message(event: &Placed) -> Result<OrderPlaced, Unfit> {
         .build()
 }
 
-/// The placing behind a message; its shipping address is in the shipping records.
-fn placed(message: &OrderPlaced) -> Result<Placed, Unreadable> {
-    let currency = message.currency().as_str().parse()?;
+/// The placing behind what was told; its shipping address is in the shipping records.
+fn hear_placed(said: &OrderPlaced) -> Result<Placed, Unreadable> {
+    let currency = said.currency().as_str().parse()?;
     let line = |item: &OrderItem| -> Result<Line, Unreadable> {
         Ok(Line {
             product: item.product_id().as_str().parse()?,
@@ -85,20 +83,20 @@ fn placed(message: &OrderPlaced) -> Result<Placed, Unreadable> {
             price: Money::new(item.price(), currency)?,
         })
     };
-    let lines = Lines::new(message.items().iter().map(line).collect::<Result<Vec<_>, _>>()?)?;
-    if lines.total().amount() != message.total_amount() {
-        return Err(format!("items cost {}, not {}", lines.total(), message.total_amount()).into());
+    let lines = Lines::new(said.items().iter().map(line).collect::<Result<Vec<_>, _>>()?)?;
+    if lines.total().amount() != said.total_amount() {
+        return Err(format!("items cost {}, not {}", lines.total(), said.total_amount()).into());
     }
     Ok(Placed {
-        order: OrderId::of(message.order_id()),
-        customer: message.customer_id().as_str().parse()?,
+        order: OrderId::of(said.order_id()),
+        customer: said.customer_id().as_str().parse()?,
         lines,
         ship_to: None,
-        at: moment(message.timestamp())?,
+        at: moment(said.timestamp())?,
     })
 }
 
-fn paid_message(event: &Paid) -> Result<OrderPaid, Unfit> {
+fn say_paid(event: &Paid) -> Result<OrderPaid, Unfit> {
     OrderPaid::builder()
         .order_id(event.order.uuid())
         .payment_id(event.payment.uuid())
@@ -113,23 +111,23 @@ fn paid_message(event: &Paid) -> Result<OrderPaid, Unfit> {
         .build()
 }
 
-fn paid(message: &OrderPaid) -> Result<Paid, Unreadable> {
+fn hear_paid(said: &OrderPaid) -> Result<Paid, Unreadable> {
     Ok(Paid {
-        order: OrderId::of(message.order_id()),
-        payment: PaymentId::of(message.payment_id()),
-        amount: money(message.amount(), message.currency().as_str())?,
-        method: match message.method() {
+        order: OrderId::of(said.order_id()),
+        payment: PaymentId::of(said.payment_id()),
+        amount: money(said.amount(), said.currency().as_str())?,
+        method: match said.method() {
             Method::Card => PaymentMethod::Card,
             Method::Bank => PaymentMethod::Bank,
             Method::Wallet => PaymentMethod::Wallet,
             Method::Unknown(word) => return Err(format!("means of payment {word:?} is not known").into()),
         },
-        at: moment(message.timestamp())?,
+        at: moment(said.timestamp())?,
     })
 }
 
-fn cancelled_message(event: &Cancelled) -> Result<OrderCancelled, Unfit> {
-    let message = OrderCancelled::builder()
+fn say_cancelled(event: &Cancelled) -> Result<OrderCancelled, Unfit> {
+    let said = OrderCancelled::builder()
         .order_id(event.order.uuid())
         .reason(event.reason.as_str())
         .cancelled_by(match event.by {
@@ -147,38 +145,38 @@ fn cancelled_message(event: &Cancelled) -> Result<OrderCancelled, Unfit> {
         })
         .timestamp(written(event.at));
     match event.refund {
-        Some(refund) => message.refund_amount(refund).build(),
-        None => message.build(),
+        Some(refund) => said.refund_amount(refund).build(),
+        None => said.build(),
     }
 }
 
-fn cancelled(message: &OrderCancelled) -> Result<Cancelled, Unreadable> {
+fn hear_cancelled(said: &OrderCancelled) -> Result<Cancelled, Unreadable> {
     Ok(Cancelled {
-        order: OrderId::of(message.order_id()),
-        reason: message.reason().as_str().parse()?,
-        by: match message.cancelled_by() {
+        order: OrderId::of(said.order_id()),
+        reason: said.reason().as_str().parse()?,
+        by: match said.cancelled_by() {
             By::Customer => CancelledBy::Customer,
             By::Shop => CancelledBy::Shop,
             By::Payments => CancelledBy::Payments,
             By::Stock => CancelledBy::Stock,
             By::Unknown(word) => return Err(format!("{word:?} cancels no orders that are known").into()),
         },
-        previous: match message.previous_status() {
+        previous: match said.previous_status() {
             OrderStatus::Placed => Status::AwaitingPayment,
             OrderStatus::Paid => Status::Paid,
             OrderStatus::Reserved => Status::StockReserved,
             OrderStatus::Unknown(word) => return Err(format!("status {word:?} is not known").into()),
         },
-        refund: message.refund_amount(),
-        at: moment(message.timestamp())?,
+        refund: said.refund_amount(),
+        at: moment(said.timestamp())?,
     })
 }
 
-fn reserved(message: &Reserved) -> StockReserved {
+fn hear_reserved(said: &Reserved) -> StockReserved {
     StockReserved {
-        order: OrderId::of(message.order_id()),
-        reservation: ReservationId::of(message.reservation_id()),
-        at: moment(message.timestamp()).unwrap_or_default(),
+        order: OrderId::of(said.order_id()),
+        reservation: ReservationId::of(said.reservation_id()),
+        at: moment(said.timestamp()).unwrap_or_default(),
     }
 }
 
@@ -287,8 +285,8 @@ mod tests {
 
     #[test]
     fn items_that_do_not_add_up_are_no_order() {
-        let message = OrderPlaced::example().to_builder().total_amount(Decimal::ONE).build().unwrap();
-        let envelope = Envelope::of(&message).unwrap();
+        let said = OrderPlaced::example().to_builder().total_amount(Decimal::ONE).build().unwrap();
+        let envelope = Envelope::of(&said).unwrap();
         let error = Event::decode(&envelope.event_type, &envelope.data).unwrap_err();
         assert_eq!(error.source.to_string(), "items cost 21.00 EUR, not 1");
     }
