@@ -10,5 +10,6 @@ mod inbox;
 mod kit;
 mod metadata;
 mod projection;
+mod storm;
 mod time;
 mod trouble;
