@@ -25,6 +25,8 @@ const PAYLOAD_BYTES: usize = 256;
 
 const PLACED: EventType = EventType::event("order.placed", 1, "order", "order.placed");
 
+type Part = fn(&Runtime);
+
 fn main() {
     if std::env::args().any(|arg| arg == "--list") {
         return;
@@ -32,7 +34,7 @@ fn main() {
     let runtime = Runtime::new().expect("a runtime starts");
     println!("SQLite, WAL, synchronous FULL, pages of 8 KiB, {PAYLOAD_BYTES} byte payloads, {ROUNDS} rounds");
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let parts: [(&str, fn(&Runtime)); 4] =
+    let parts: [(&str, Part); 4] =
         [("single", single), ("many", many), ("bulk", bulk), ("catch-up", catch_up)];
     for (name, part) in parts {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {

@@ -63,8 +63,16 @@ pub(super) fn store_error(doing: &str, error: Error) -> StoreError {
 
 /// The error of a row that does not hold what was written.
 pub(super) fn corrupt(position: i64, what: &str) -> StoreError {
-    let message = format!("the event at position {position} is damaged: {what}; restore a backup");
+    let message = format!("the event at position {position} is damaged: {what}");
     StoreError::new(StoreErrorKind::Corrupt, message)
+}
+
+/// Names the event at which damage was met; other trouble stays what it is.
+pub(super) fn met_at(position: i64, error: StoreError) -> StoreError {
+    match error.kind {
+        StoreErrorKind::Corrupt => corrupt(position, &error.message),
+        _ => error,
+    }
 }
 
 /// The error of a store that has been closed.

@@ -12,7 +12,7 @@ use factum_core::{
 use rusqlite::{Connection, Row};
 
 use super::Limits;
-use super::error::{Doing as _, corrupt};
+use super::error::{Doing as _, corrupt, met_at};
 use super::names::Names;
 
 /// Bytes after which a page is full whatever its limit.
@@ -371,8 +371,8 @@ fn open(
 ) -> Result<Recorded, StoreError> {
     let Columns { position, stream_id, version, type_id } = row.columns;
     let damaged = |what: &str| corrupt(position, what);
-    let stream = names.stream(connection, stream_id).map_err(|error| damaged(&error.message))?;
-    let kind = names.event_type(connection, type_id).map_err(|error| damaged(&error.message))?;
+    let stream = names.stream(connection, stream_id).map_err(|error| met_at(position, error))?;
+    let kind = names.event_type(connection, type_id).map_err(|error| met_at(position, error))?;
     let sum = Sum {
         position,
         version,

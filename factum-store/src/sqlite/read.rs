@@ -7,7 +7,7 @@
 use factum_core::{Direction, Page, Position, Query, Recorded, StoreError};
 use rusqlite::{Connection, OptionalExtension as _, Params};
 
-use super::error::{Doing as _, store_error};
+use super::error::{Doing as _, met_at, store_error};
 use super::event::{Columns, PageBuffer, correlation_hash, tag_hash};
 use super::names::Names;
 
@@ -256,7 +256,8 @@ impl Scan<'_> {
                 self.looked += 1;
                 let columns = Columns::of(row)?;
                 let position = columns.position;
-                if filter.admits(self.connection, self.names, &columns)?
+                let admits = filter.admits(self.connection, self.names, &columns);
+                if admits.map_err(|error| met_at(position, error))?
                     && carries(self.connection, others, position)?
                 {
                     self.buffer.take(columns, row)?;
