@@ -88,6 +88,13 @@ async fn the_bytes_of_a_topic_are_limited_too() {
 }
 
 #[tokio::test]
+async fn a_topic_keeps_one_event_however_small_its_limit() {
+    let broker = broker(0);
+    broker.publish(&TOPIC, &[event("a"), event("b")]).await.unwrap();
+    assert_eq!(ack_one(&mut *join(&broker, StartAt::Oldest).await).await.key, "b");
+}
+
+#[tokio::test]
 async fn nothing_of_a_key_is_taken_after_what_was_refused() {
     let broker = MemoryBroker::default();
     let large = Envelope { data: vec![b'x'; EVENT_BYTES_MAX + 1].into(), ..event("a") };

@@ -58,9 +58,8 @@ impl TopicCell {
     /// Tries until there is an answer, once now and once after each change. Cancelling between tries changes nothing.
     pub(super) async fn until<T>(&self, mut attempt: impl FnMut(&mut TopicState) -> Option<T>) -> T {
         loop {
-            let mut changed = std::pin::pin!(self.changed.notified());
-            // Listens before it looks, so that a change in between is not missed.
-            changed.as_mut().enable();
+            // Hears of changes from here on, so that one after the look is not missed.
+            let changed = self.changed.notified();
             if let Some(answer) = self.once(&mut attempt) {
                 return answer;
             }
@@ -111,9 +110,8 @@ impl TopicState {
         {
             return Some(Ok(()));
         }
-        while self.retained.len() >= options.events_max
-            || self.retained.bytes() + item.bytes() > options.bytes_max
-        {
+        // One event always fits, whatever the limit says: what is empty has nothing to drop.
+        while self.retained.len() > 0 && self.is_too_full_for(item, options) {
             if self.slowest().is_some() {
                 return None;
             }
@@ -127,6 +125,10 @@ impl TopicState {
             consumer.offer(offset, item.lane(offset));
         }
         Some(Ok(()))
+    }
+
+    fn is_too_full_for(&self, item: &Item, options: &MemoryOptions) -> bool {
+        self.retained.len() >= options.events_max || self.retained.bytes() + item.bytes() > options.bytes_max
     }
 
     /// A consumer that has not acknowledged the oldest item.
