@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use factum_core::{
     Clock, Commit, ConsumerName, Guard, Position, Projection, Query, RecordKind, RecordQuery, Store,
-    StoreError,
+    StoreError, StoreErrorKind,
 };
 use tokio::task::JoinHandle;
 
@@ -25,6 +25,7 @@ use crate::observe::{self, ConsumerFigures};
 use crate::projection::{Declared, WATCH, filler, state_of};
 use crate::relay::Relay;
 use crate::stop::{Stop, Stopper};
+use crate::watchdog::{Blocked, Watchdog};
 
 /// How often marks and replies past their window are removed.
 const PURGE: Duration = Duration::from_secs(60);
@@ -125,7 +126,11 @@ impl App {
         }
         tasks.push(tokio::spawn(keep_lease(core.clone(), stop.clone())));
         tasks.push(tokio::spawn(purge(core.clone(), stop)));
-        Ok(Running { core, stopper, tasks })
+        let watched = core.clone();
+        let watchdog = Watchdog::start(move || watched.blocked()).map_err(|error| {
+            StoreError::new(StoreErrorKind::Other, "the watchdog's thread cannot be started").because(error)
+        })?;
+        Ok(Running { core, stopper, tasks, watchdog })
     }
 
     /// Starts everything, and stops it on ctrl-c or SIGTERM.
@@ -196,6 +201,10 @@ impl Core {
 
     fn all(&self) -> Vec<Arc<Shared>> {
         self.consumers.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn blocked(&self) -> Vec<Blocked> {
+        self.all().iter().flat_map(|shared| shared.blocked()).collect()
     }
 
     fn get(&self, name: &ConsumerName) -> Option<Arc<Shared>> {
@@ -321,6 +330,7 @@ pub struct Running {
     core: Arc<Core>,
     stopper: Stopper,
     tasks: Vec<JoinHandle<()>>,
+    watchdog: Watchdog,
 }
 
 /// What was waited for did not come in time.
@@ -445,6 +455,12 @@ impl Running {
         self.core.all().iter().map(|shared| (shared.name().clone(), shared.status())).collect()
     }
 
+    /// Handlers that block their threads: they cannot be timed out, only mended.
+    #[must_use]
+    pub fn blocked(&self) -> Vec<Blocked> {
+        self.core.blocked()
+    }
+
     /// Figures of every consumer at this moment.
     ///
     /// # Errors
@@ -493,6 +509,7 @@ impl Running {
             // Each ends as aborted.
             let _ = task.await;
         }
+        self.watchdog.stop();
     }
 
     /// Finishes what is in hand, lets every slot go, and joins every task; handlers that do not finish within four
@@ -504,6 +521,7 @@ impl Running {
                 tracing::error!(error = error.to_string(), "a task of the app broke");
             }
         }
+        self.watchdog.stop();
         if let Err(error) = self.core.instance.end(self.core.store.as_ref()).await {
             tracing::warn!(error = error.to_string(), "the instance's lease could not be ended");
         }

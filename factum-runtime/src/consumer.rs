@@ -3,7 +3,6 @@
 //! This file is what users declare; the loop that runs it is in the parts below, in the order in which an event
 //! meets them. Consumers never see a store: their handlers are given a `Context`.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -23,6 +22,7 @@ pub(crate) mod reader;
 pub(crate) mod session;
 pub(crate) mod shared;
 pub(crate) mod slots;
+pub(crate) mod tally;
 
 /// Most lanes of a consumer: one per slot.
 pub const LANES_MAX: usize = factum_core::SLOTS as usize;
@@ -46,7 +46,8 @@ pub enum Effects {
 #[derive(Clone)]
 pub struct Consumer {
     name: ConsumerName,
-    routes: HashMap<EventName, Route>,
+    /// Sorted by name: a few comparisons find one sooner than a hash.
+    routes: Vec<Route>,
     everything: Option<Arc<dyn Handles>>,
     pub(crate) lanes: usize,
     pub(crate) batch: usize,
@@ -123,7 +124,7 @@ impl Consumer {
         let name = name.as_ref().parse().unwrap_or_else(|error| panic!("{error}"));
         Self {
             name,
-            routes: HashMap::new(),
+            routes: Vec::new(),
             everything: None,
             lanes: 8,
             batch: 1,
@@ -142,13 +143,11 @@ impl Consumer {
     pub fn on<E: EventSet>(mut self, handler: impl Handler<E>) -> Self {
         let handler: Arc<dyn Handles> = Arc::new(Typed { handler, event: PhantomData });
         for known in E::types() {
-            let name = known.name.clone();
-            let route = Route { known, handler: handler.clone() };
-            assert!(
-                self.routes.insert(name.clone(), route).is_none(),
-                "consumer {} has two handlers for {name}: join them, or make two consumers",
-                self.name
-            );
+            let Err(place) = self.place(&known.name) else {
+                let (consumer, name) = (&self.name, &known.name);
+                panic!("consumer {consumer} has two handlers for {name}: join them, or make two consumers");
+            };
+            self.routes.insert(place, Route { known, handler: handler.clone() });
         }
         self
     }
@@ -217,14 +216,19 @@ impl Consumer {
         if self.everything.is_some() {
             return Vec::new();
         }
-        let mut types: Vec<EventType> = self.routes.values().map(|route| route.known.clone()).collect();
+        let mut types: Vec<EventType> = self.routes.iter().map(|route| route.known.clone()).collect();
         types.sort();
         types
     }
 
+    /// Where the route of an event is, or would be.
+    fn place(&self, name: &EventName) -> Result<usize, usize> {
+        self.routes.binary_search_by(|route| route.known.name.cmp(name))
+    }
+
     /// Whether it needs to see commands.
     pub(crate) fn kind(&self) -> Option<Kind> {
-        let mut kinds = self.routes.values().map(|route| route.known.kind);
+        let mut kinds = self.routes.iter().map(|route| route.known.kind);
         let first = kinds.next()?;
         kinds.all(|kind| kind == first).then_some(first).filter(|kind| {
             // "Everything" means every event; a command has exactly one handler, which asks for it by name.
@@ -233,7 +237,8 @@ impl Consumer {
     }
 
     pub(crate) fn route(&self, event_type: &EventType) -> Option<(Option<&EventType>, &Arc<dyn Handles>)> {
-        if let Some(route) = self.routes.get(event_type.name.as_str()) {
+        if let Ok(place) = self.place(&event_type.name) {
+            let route = &self.routes[place];
             return Some((Some(&route.known), &route.handler));
         }
         if event_type.kind == Kind::Command {

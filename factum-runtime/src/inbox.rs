@@ -25,6 +25,7 @@ use crate::instance::as_store_error;
 use crate::observe::count;
 use crate::state::{KeyWaits, ParkedKey, Troubled, as_seen, read};
 use crate::stop::Stop;
+use crate::watchdog::Seat;
 
 /// Deliveries taken at a time: enough to keep the lanes busy, few enough to give back soon.
 const TAKE: usize = 256;
@@ -140,12 +141,13 @@ async fn handle_all(
         .map(|part| {
             let done = done_sender.clone();
             async move {
+                let seat = shared.seats.take();
                 for delivered in part {
                     if stop.is_stopped() {
                         return Ok(());
                     }
                     let span = tracing::info_span!("deliver", consumer = %shared.name(), %topic);
-                    let handled = handle_one(shared, source, topic, &delivered).instrument(span).await;
+                    let handled = handle_one(shared, &seat, source, topic, &delivered).instrument(span).await;
                     handled.map_err(|error| error.to_string())?;
                     // The receiver lives as long as this future does.
                     let _ = done.send(delivered.token).await;
@@ -203,6 +205,7 @@ fn mark(shared: &Shared, id: &str, window: Duration) -> Record {
 
 async fn handle_one(
     shared: &Shared,
+    seat: &Seat,
     source: &From,
     topic: &Topic,
     delivered: &Delivered,
@@ -233,7 +236,7 @@ async fn handle_one(
         let started = shared.clock.elapsed();
         let mut work = shared.store.begin().await?;
         let try_ = Attempt { number: failed + 1, is_replay: false };
-        let mut outcome = attempt(shared, &arrived, try_, work.as_mut()).await;
+        let mut outcome = attempt(shared, seat, &arrived, try_, shared.now(), work.as_mut()).await;
         if let Outcome::Handled = outcome {
             work.put(mark.clone(), Guard::Absent);
             match work.commit().await {

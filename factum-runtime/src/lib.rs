@@ -17,6 +17,7 @@ pub mod relay;
 pub mod state;
 mod stop;
 pub mod telemetry;
+mod watchdog;
 
 pub use admin::Admin;
 pub use app::{App, Running, StartError};
@@ -30,3 +31,4 @@ pub use inbox::From as Source;
 pub use inline::InlineStore;
 pub use projection::ReadSide;
 pub use relay::Relay;
+pub use watchdog::Blocked;

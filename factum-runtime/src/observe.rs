@@ -40,6 +40,25 @@ pub const METRICS: &[(&str, &str, &str)] = &[
 
 const BUCKETS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0];
 
+/// The same limits in whole nanoseconds.
+const BUCKETS_NANOS: [u64; BUCKETS.len()] = {
+    let mut nanos = [0; BUCKETS.len()];
+    let mut index = 0;
+    while index < BUCKETS.len() {
+        nanos[index] = (BUCKETS[index] * 1e9 + 0.5) as u64;
+        index += 1;
+    }
+    nanos
+};
+
+fn bucket(nanos: u64) -> usize {
+    BUCKETS_NANOS.iter().position(|limit| nanos <= *limit).unwrap_or(BUCKETS.len())
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// A histogram of durations.
 #[derive(Debug, Default)]
 pub struct Histogram {
@@ -50,11 +69,9 @@ pub struct Histogram {
 impl Histogram {
     /// Adds one.
     pub fn observe(&self, duration: Duration) {
-        let seconds = duration.as_secs_f64();
-        let bucket = BUCKETS.iter().position(|limit| seconds <= *limit).unwrap_or(BUCKETS.len());
-        self.counts[bucket].fetch_add(1, Ordering::Relaxed);
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        self.sum_micros.fetch_add(micros, Ordering::Relaxed);
+        let nanos = nanos(duration);
+        self.counts[bucket(nanos)].fetch_add(1, Ordering::Relaxed);
+        self.sum_micros.fetch_add(nanos / 1_000, Ordering::Relaxed);
     }
 
     fn write(&self, out: &mut String, name: &str, labels: &str) {
@@ -66,6 +83,31 @@ impl Histogram {
         }
         let sum = Duration::from_micros(self.sum_micros.load(Ordering::Relaxed)).as_secs_f64();
         let _ = writeln!(out, "{name}_sum{{{labels}}} {sum}\n{name}_count{{{labels}}} {total}");
+    }
+}
+
+/// Durations that one worker has seen and not yet added to a histogram: lanes share its counters, and would wait for
+/// each other at every event.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    counts: [u64; BUCKETS.len() + 1],
+    nanos: u64,
+}
+
+impl Tally {
+    pub(crate) fn observe(&mut self, duration: Duration) {
+        let nanos = nanos(duration);
+        self.counts[bucket(nanos)] += 1;
+        self.nanos = self.nanos.saturating_add(nanos);
+    }
+
+    /// Adds what was seen; what is less than a microsecond stays for the next time.
+    pub(crate) fn add_to(&mut self, histogram: &Histogram) {
+        for (own, shared) in self.counts.iter_mut().zip(&histogram.counts).filter(|(own, _)| **own > 0) {
+            shared.fetch_add(std::mem::take(own), Ordering::Relaxed);
+        }
+        histogram.sum_micros.fetch_add(self.nanos / 1_000, Ordering::Relaxed);
+        self.nanos %= 1_000;
     }
 }
 
@@ -161,6 +203,23 @@ fn write_one(out: &mut String, name: &str, figures: &ConsumerFigures) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tally_adds_up_to_what_a_histogram_has_seen() {
+        let (mut tally, seen, added) = (Tally::default(), Histogram::default(), Histogram::default());
+        for micros in [50, 100, 101, 2_500, 20_000_000] {
+            tally.observe(Duration::from_micros(micros));
+            seen.observe(Duration::from_micros(micros));
+        }
+        tally.add_to(&added);
+        tally.add_to(&added);
+        let text = |histogram: &Histogram| {
+            let mut text = String::new();
+            histogram.write(&mut text, "h", "");
+            text
+        };
+        assert_eq!(text(&added), text(&seen));
+    }
 
     #[test]
     fn every_metric_is_written_with_its_meaning() {

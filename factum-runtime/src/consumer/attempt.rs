@@ -8,18 +8,31 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use factum_core::{Attempt, Breach, Context, Envelope, Failure, Origin, Recorded, Work, WriteError};
+use factum_core::{
+    Attempt, Breach, Context, Envelope, Failure, Origin, Position, Recorded, Timestamp, Work, WriteError,
+};
 use tracing::Instrument;
 
 use super::Handled;
 use super::shared::Shared;
 use crate::telemetry;
+use crate::watchdog::Seat;
 
 /// An event that came to a consumer.
 #[derive(Debug, Clone)]
 pub(crate) struct Arrived {
     pub(crate) envelope: Envelope,
     pub(crate) origin: Origin,
+}
+
+impl Arrived {
+    /// Its place in the log; the start when it did not come from there.
+    pub(crate) fn position(&self) -> Position {
+        match self.origin {
+            Origin::Log { position, .. } => position,
+            Origin::Topic(_) => Position::START,
+        }
+    }
 }
 
 impl From<Recorded> for Arrived {
@@ -74,11 +87,13 @@ impl Outcome {
     }
 }
 
-/// Runs the consumer's handler once.
+/// Runs the consumer's handler once; `now` is what its context tells.
 pub(crate) async fn attempt(
     shared: &Shared,
+    seat: &Seat,
     arrived: &Arrived,
     attempt: Attempt,
+    now: Timestamp,
     work: &mut dyn Work,
 ) -> Outcome {
     let Some((known, handler)) = shared.consumer.route(&arrived.envelope.event_type) else {
@@ -109,10 +124,12 @@ pub(crate) async fn attempt(
         attempt = attempt.number,
     );
     telemetry::follow(&span, envelope.trace.as_ref());
-    let cx = Context::new(envelope, &arrived.origin, shared.name(), attempt, shared.now(), work);
+    let cx = Context::new(envelope, &arrived.origin, shared.name(), attempt, now, work);
     let mut cx = cx.traced(telemetry::trace_of(&span));
     let handled = handler.handle(envelope, &mut cx);
+    seat.begin(&envelope.id);
     let result = bounded(shared, handled).instrument(span).await;
+    seat.end();
     match result {
         Ok(Ok(())) => match cx.take_fault() {
             None => Outcome::Handled,

@@ -5,26 +5,34 @@
 //! anew from what is written. It never guesses what a failed commit did.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use factum_core::{
-    Attempt, Commit, Conflict, Position, RecordKind, Recorded, SLOTS, Slot, StoreError, Work, hash64,
+    Attempt, Commit, Conflict, Position, RecordKind, SLOTS, Slot, StoreError, Timestamp, Work, hash64,
 };
 use tokio::sync::mpsc;
 
 use super::attempt::{Arrived, Outcome, attempt};
-use super::reader::Portion;
+use super::reader::{Next, Portion};
 use super::shared::Shared;
 use super::slots::Held;
+use super::tally::LaneTally;
 use crate::observe::count;
 use crate::state::{SlotState, Started, as_seen};
 use crate::stop::Stop;
+use crate::watchdog::Seat;
 
 /// Runs of a unit that somebody else's write undid, before that counts as a failure.
 const CONFLICTS_MAX: u32 = 5;
 /// How long handled events without effects in the store may stay unwritten: what a crash may run again.
 const WRITE_HANDLED: Duration = Duration::from_millis(100);
+/// Events without effects that are run before the lane looks at anything else.
+const STRETCH: usize = 64;
+/// The longest that such events together may keep the lane from looking.
+const STRETCH_MAX: Duration = Duration::from_millis(1);
 /// How long slots that only looked on may stay unwritten.
 const WRITE_IDLE: Duration = Duration::from_secs(1);
 
@@ -62,7 +70,9 @@ pub(crate) struct Lane {
     pub(crate) shared: Arc<Shared>,
     pub(crate) held: Vec<Held>,
     index: [usize; SLOTS as usize],
-    queue: VecDeque<(Slot, Recorded)>,
+    page: Arc<Vec<Arrived>>,
+    /// What is still to be run of the page.
+    queue: VecDeque<Next>,
     up_to: Position,
     /// Parked keys to try, alternating with live events.
     again: VecDeque<(Slot, String)>,
@@ -71,6 +81,11 @@ pub(crate) struct Lane {
     /// An unused unit of work, kept for the next event.
     spare: Option<Box<dyn Work>>,
     unwritten: Option<(Duration, Duration)>,
+    pub(crate) seat: Arc<Seat>,
+    tally: LaneTally,
+    /// When the clock was last looked at, and what the store's time was then.
+    looked: Duration,
+    looked_time: (Duration, Timestamp),
     pub(crate) stop: Stop,
 }
 
@@ -82,15 +97,20 @@ impl Lane {
             shared.progress.set(slot.slot, slot.done);
         }
         Self {
+            seat: shared.seats.take(),
             shared,
             held,
             index,
+            page: Arc::default(),
             queue: VecDeque::new(),
             up_to: Position::START,
             again: VecDeque::new(),
             singly: 0,
             spare: None,
             unwritten: None,
+            tally: LaneTally::default(),
+            looked: Duration::ZERO,
+            looked_time: (Duration::ZERO, Timestamp::EPOCH),
             stop,
         }
     }
@@ -152,9 +172,22 @@ impl Lane {
     }
 
     fn take(&mut self, portion: Portion) {
-        self.queue.extend(portion.events);
+        self.page = portion.page;
+        self.queue = portion.events.into();
         self.up_to = portion.up_to;
         self.looked_on();
+    }
+
+    /// Looks at the clock; the events that follow begin now.
+    pub(crate) fn look(&mut self) {
+        self.looked = self.shared.clock.elapsed();
+        self.looked_time = (self.looked, self.shared.now_at(self.looked));
+    }
+
+    /// The store's time when the clock was last looked at.
+    fn now(&self) -> Timestamp {
+        let (at, time) = self.looked_time;
+        time.plus(self.looked.saturating_sub(at))
     }
 
     /// With an empty queue, every slot has seen everything that the reader handed out.
@@ -162,6 +195,8 @@ impl Lane {
         if !self.queue.is_empty() {
             return;
         }
+        // An idle lane keeps no page from being freed.
+        self.page = Arc::default();
         let mut moved = false;
         for held in self.held.iter_mut().filter(|held| held.done < self.up_to) {
             held.done = self.up_to;
@@ -170,12 +205,13 @@ impl Lane {
         }
         if moved {
             self.shared.progress.announce();
+            self.look();
             self.note_unwritten(WRITE_IDLE);
         }
     }
 
     fn note_unwritten(&mut self, within: Duration) {
-        let by = self.shared.clock.elapsed() + within;
+        let by = self.looked + within;
         self.unwritten = Some(self.unwritten.map_or((by, by), |(first, _)| (first.min(by), by)));
     }
 
@@ -203,29 +239,56 @@ impl Lane {
         Ok(())
     }
 
-    /// Runs the event at the front of the queue, or as many as may share a commit.
+    /// Runs events from the front of the queue: as many as may share a commit, or a stretch without effects.
     async fn step(&mut self) -> Result<(), LaneEnd> {
         let together = if self.singly > 0 { 1 } else { self.may_share() };
         if together > 1 {
             if !self.run_together(together).await? {
                 self.singly = together;
             }
-        } else if let Some((slot, event)) = self.queue.pop_front() {
-            self.singly = self.singly.saturating_sub(1);
-            if event.position > self.held(slot).done {
-                self.run_one(slot, event).await?;
-            }
+            self.tell();
+        } else {
+            let run = self.stretch().await;
+            self.tell();
+            run?;
         }
         self.shared.progress.announce();
         Ok(())
     }
 
+    /// Runs one event, and more of them while they are done at once and have no effects in the store: nothing is
+    /// committed for those, so what each would pay for looking around is paid once.
+    async fn stretch(&mut self) -> Result<(), LaneEnd> {
+        let page = self.page.clone();
+        self.look();
+        let until = self.looked + STRETCH_MAX;
+        let most = if self.shared.consumer.batch == 1 { STRETCH } else { 1 };
+        self.tally.begin();
+        for _ in 0..most {
+            let Some(next) = self.queue.pop_front() else { break };
+            self.singly = self.singly.saturating_sub(1);
+            if next.position > self.held(next.slot).done {
+                self.run_one(next.slot, &page[next.index], next.position).await?;
+            }
+            if self.tally.has_committed() || self.looked > until || self.stop.is_stopped() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the others what was handled since the last time.
+    fn tell(&mut self) {
+        self.tally.tell(&self.shared, &self.held, &self.index);
+    }
+
     /// How many events at the front of the queue may share a commit.
     fn may_share(&self) -> usize {
         let batch = self.shared.consumer.batch;
-        let may = |(slot, event): &&(Slot, Recorded)| {
-            let held = self.held(*slot);
-            event.position > held.alone_until && !held.parked.contains_key(event.envelope.key.as_str())
+        let may = |next: &&Next| {
+            let held = self.held(next.slot);
+            let key = self.page[next.index].envelope.key.as_str();
+            next.position > held.alone_until && !held.parked.contains_key(key)
         };
         if batch == 1 { 1 } else { self.queue.iter().take(batch).take_while(may).count() }
     }
@@ -235,20 +298,22 @@ impl Lane {
         if self.shared.must_wait().is_some() {
             return Ok(false);
         }
-        let started = self.shared.clock.elapsed();
+        self.look();
+        let (started, now) = (self.looked, self.now());
         let mut work = self.begin().await?;
         let mut last = [Position::START; SLOTS as usize];
         for index in 0..events {
-            let (slot, event) = &self.queue[index];
-            let (slot, arrived) = (*slot, Arrived::from(event.clone()));
-            if event.position <= self.held(slot).done {
+            let Next { slot, position, index } = self.queue[index];
+            let arrived = &self.page[index];
+            if position <= self.held(slot).done {
                 continue;
             }
-            let try_ = Attempt { number: 1, is_replay: self.is_replay(&arrived) };
-            let Outcome::Handled = attempt(&self.shared, &arrived, try_, work.as_mut()).await else {
+            let try_ = Attempt { number: 1, is_replay: self.is_replay(arrived) };
+            let Outcome::Handled = attempt(&self.shared, &self.seat, arrived, try_, now, work.as_mut()).await
+            else {
                 return Ok(false);
             };
-            last[usize::from(slot.number())] = event.position;
+            last[usize::from(slot.number())] = position;
         }
         let moved = |held: &&mut Held| last[usize::from(held.slot.number())] > Position::START;
         let has_effects = !work.is_empty();
@@ -273,28 +338,29 @@ impl Lane {
         }
         self.shared.succeeded();
         count(&self.shared.metrics.handled, events as u64);
-        self.shared.metrics.attempt.observe(self.shared.clock.elapsed().saturating_sub(started));
-        let now = self.shared.now();
-        for (_, event) in self.queue.drain(..events) {
-            self.shared.metrics.end_to_end.observe(now.since(event.envelope.time));
+        self.look();
+        self.shared.metrics.attempt.observe(self.looked.saturating_sub(started));
+        let now = self.now();
+        for next in self.queue.drain(..events) {
+            self.tally.end_to_end(now.since(self.page[next.index].envelope.time));
         }
         Ok(true)
     }
 
-    async fn run_one(&mut self, slot: Slot, event: Recorded) -> Result<(), LaneEnd> {
-        let position = event.position;
-        let arrived = Arrived::from(event);
+    async fn run_one(&mut self, slot: Slot, arrived: &Arrived, position: Position) -> Result<(), LaneEnd> {
         if self.held(slot).parked.contains_key(arrived.envelope.key.as_str()) {
-            return self.queue_behind(slot, &arrived, position).await;
+            return self.queue_behind(slot, arrived, position).await;
         }
         let is_alone = position <= self.held(slot).alone_until;
         if is_alone && !self.record_start(slot, position).await? {
             let error = "the process ended each time this event was started".to_owned();
             let attempts = self.shared.consumer.policy.crashes_max;
-            return self.set_aside(slot, &arrived, position, attempts, "crash", error).await;
+            return self.set_aside(slot, arrived, position, attempts, "crash", error).await;
         }
-        self.run_live(slot, &arrived, position, is_alone).await
+        self.run_live(slot, arrived, position, is_alone).await
     }
+
+    /// Runs an event that nothing holds up, until it has an end. The clock has just been looked at.
 
     pub(crate) async fn run_live(
         &mut self,
@@ -308,16 +374,28 @@ impl Lane {
             if !self.pass_breaker().await {
                 return Ok(());
             }
-            let started = self.shared.clock.elapsed();
+            let started = self.looked;
             let mut work = self.begin().await?;
             let try_ = Attempt { number: failed + 1, is_replay: self.is_replay(arrived) };
-            let mut outcome = attempt(&self.shared, arrived, try_, work.as_mut()).await;
+            let mut outcome = {
+                let mut running =
+                    pin!(attempt(&self.shared, &self.seat, arrived, try_, self.now(), work.as_mut()));
+                match std::future::poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx))).await {
+                    Poll::Ready(outcome) => outcome,
+                    Poll::Pending => {
+                        // What is done already is not held back by what takes its time.
+                        self.tally.tell(&self.shared, &self.held, &self.index);
+                        self.shared.progress.announce();
+                        running.await
+                    }
+                }
+            };
             if let Outcome::Handled = outcome {
                 if work.is_empty() && !is_alone {
                     self.spare = Some(work);
                     self.held_mut(slot).done = position;
-                    self.note_unwritten(WRITE_HANDLED);
                     self.handled(slot, arrived, started);
+                    self.note_unwritten(WRITE_HANDLED);
                     return Ok(());
                 }
                 let (record, guard) = self.held(slot).record(&self.shared, position);
@@ -331,6 +409,7 @@ impl Lane {
                     Committed::Again if conflicts < CONFLICTS_MAX => {
                         conflicts += 1;
                         count(&self.shared.metrics.conflicts, 1);
+                        self.look();
                         continue;
                     }
                     Committed::Again => outcome = too_many_conflicts(),
@@ -347,6 +426,7 @@ impl Lane {
                 }
                 Outcome::Failed { reason, error } => {
                     count(&self.shared.metrics.failed, 1);
+                    self.look();
                     let is_outage = self.shared.failed(hash64(arrived.envelope.key.as_str().as_bytes()));
                     tracing::debug!(consumer = %self.shared.name(), id = %arrived.envelope.id, error, "attempt failed");
                     if is_outage {
@@ -366,22 +446,22 @@ impl Lane {
     /// Waits while an outage lasts and no probe is due; `false` when told to stop meanwhile.
     async fn pass_breaker(&mut self) -> bool {
         while let Some(wait) = self.shared.must_wait() {
+            self.tell();
             tokio::select! {
                 biased;
                 () = self.stop.stopped() => return false,
                 () = self.shared.clock.sleep(wait.max(Duration::from_millis(1))) => {}
             }
+            self.look();
         }
         !self.stop.is_stopped()
     }
 
     fn handled(&mut self, slot: Slot, arrived: &Arrived, started: Duration) {
-        let shared = &self.shared;
-        shared.succeeded();
-        shared.progress.set(slot, self.held(slot).done);
-        count(&shared.metrics.handled, 1);
-        shared.metrics.attempt.observe(shared.clock.elapsed().saturating_sub(started));
-        shared.metrics.end_to_end.observe(shared.now().since(arrived.envelope.time));
+        self.shared.succeeded();
+        self.looked = self.shared.clock.elapsed();
+        let (took, age) = (self.looked.saturating_sub(started), self.now().since(arrived.envelope.time));
+        self.tally.handled(slot, took, age);
     }
 
     /// Writes that an event is about to run; `false` when it has brought the process down too often.
@@ -407,10 +487,8 @@ impl Lane {
 
     /// Whether an operator asked for this event again.
     pub(crate) fn is_replay(&self, arrived: &Arrived) -> bool {
-        match arrived.origin {
-            factum_core::Origin::Log { position, .. } => position <= self.shared.replay_until(),
-            factum_core::Origin::Topic(_) => false,
-        }
+        let position = arrived.position();
+        position > Position::START && position <= self.shared.replay_until()
     }
 
     pub(crate) async fn begin(&mut self) -> Result<Box<dyn Work>, StoreError> {
@@ -422,6 +500,8 @@ impl Lane {
 
     /// Commits; an unknown outcome ends the lane, because the slot's record tells it apart on the next start.
     pub(crate) async fn commit(&mut self, work: Box<dyn Work>) -> Result<Committed, LaneEnd> {
+        self.tell();
+        self.tally.committed();
         match work.commit().await {
             Commit::Committed(_) => Ok(Committed::Yes),
             Commit::Conflict(Conflict::Record { kind: RecordKind::SLOT, .. }) => Err(LaneEnd::Fenced),

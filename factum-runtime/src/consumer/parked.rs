@@ -201,6 +201,7 @@ impl Lane {
         arrived: &Arrived,
         position: Position,
     ) -> Result<(), LaneEnd> {
+        self.look();
         self.run_live(slot, arrived, position, false).await
     }
 
@@ -287,7 +288,8 @@ impl Lane {
         for _ in 0..=5 {
             let mut work = self.begin().await?;
             let try_ = Attempt { number, is_replay: self.is_replay(&arrived) };
-            outcome = attempt(&self.shared, &arrived, try_, work.as_mut()).await;
+            outcome =
+                attempt(&self.shared, &self.seat, &arrived, try_, self.shared.now(), work.as_mut()).await;
             let Outcome::Handled = outcome else { break };
             work.remove(RecordKind::PARKED, head.id.clone(), Guard::At(head.revision));
             let left = self.left(slot, key);

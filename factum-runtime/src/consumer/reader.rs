@@ -4,10 +4,13 @@
 //! writes how far ahead it may be, so that after a crash only that range is run one by one.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use factum_core::{Commit, Guard, Position, Query, Recorded, SLOTS, Slot, StoreError};
+use factum_core::{Commit, Guard, Position, Query, SLOTS, Slot, StoreError};
 use tokio::sync::mpsc;
 
+use super::attempt::Arrived;
 use super::shared::Shared;
 use crate::instance::as_store_error;
 use crate::state::ReadAhead;
@@ -16,13 +19,28 @@ use crate::stop::Stop;
 /// Positions that one write of the read-ahead limit covers: large enough to cost nothing, small enough that the
 /// range is run alone in about a second after a crash.
 const AHEAD: u64 = 4096;
+/// The most that it covers, for handlers that are done with it sooner than a checkpoint is written.
+const AHEAD_MAX: u64 = 16 * AHEAD;
+/// A limit that is reached sooner than this is next set further ahead.
+const AHEAD_FOR: Duration = Duration::from_millis(100);
 
 /// A lane's part of a page.
 #[derive(Debug)]
 pub(crate) struct Portion {
-    pub(crate) events: Vec<(Slot, Recorded)>,
+    /// The whole page, shared: handing an event to its lane moves a number, not the event.
+    pub(crate) page: Arc<Vec<Arrived>>,
+    pub(crate) events: Vec<Next>,
     /// Everything up to here has been handed out.
     pub(crate) up_to: Position,
+}
+
+/// An event that a lane is to run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Next {
+    pub(crate) slot: Slot,
+    pub(crate) position: Position,
+    /// Its place in the page.
+    pub(crate) index: usize,
 }
 
 /// Where the reader sends what belongs to a slot.
@@ -46,35 +64,36 @@ pub(crate) async fn read(shared: &Shared, routes: &Routes, stop: &Stop) -> Resul
     for (slot, target) in &routes.slots {
         targets[usize::from(*slot)] = Some(*target);
     }
-    let mut limit = Position::START;
+    let mut ahead = ReadAheadLimit::default();
     loop {
         let page = tokio::select! {
             biased;
             () = stop.stopped() => return Ok(()),
             page = shared.store.read(&query) => page?,
         };
-        if let Some(last) = page.events.last()
-            && last.position > limit
-        {
-            limit = Position::at(last.position.number() + AHEAD);
-            write_limit(shared, limit).await?;
+        if let Some(last) = page.events.last() {
+            ahead.cover(shared, last.position).await?;
         }
         shared.sync_time().await?;
         let end = page.end;
-        let mut portions: Vec<Vec<(Slot, Recorded)>> = routes.lanes.iter().map(|_| Vec::new()).collect();
-        for event in page.events {
-            let slot = Slot::of(&event.envelope.key);
+        let share = page.events.len() / routes.lanes.len().max(1);
+        let mut portions: Vec<Vec<Next>> =
+            routes.lanes.iter().map(|_| Vec::with_capacity(share + share / 4)).collect();
+        for (index, event) in page.events.iter().enumerate() {
+            let (slot, position) = (Slot::of(&event.envelope.key), event.position);
             if let Some((lane, from)) = targets[usize::from(slot.number())]
-                && event.position > from
+                && position > from
             {
-                portions[lane].push((slot, event));
+                portions[lane].push(Next { slot, position, index });
             }
         }
+        let arrived: Arc<Vec<Arrived>> = Arc::new(page.events.into_iter().map(Arrived::from).collect());
         for (lane, events) in routes.lanes.iter().zip(portions) {
+            let portion = Portion { page: arrived.clone(), events, up_to: end };
             tokio::select! {
                 biased;
                 () = stop.stopped() => return Ok(()),
-                sent = lane.send(Portion { events, up_to: end }) => if sent.is_err() { return Ok(()) },
+                sent = lane.send(portion) => if sent.is_err() { return Ok(()) },
             }
         }
         query.after = end;
@@ -85,6 +104,34 @@ pub(crate) async fn read(shared: &Shared, routes: &Routes, stop: &Stop) -> Resul
                 woken = shared.store.wait(end) => woken?,
             }
         }
+    }
+}
+
+/// How far ahead of the checkpoints events may have been handed out, as written.
+struct ReadAheadLimit {
+    limit: Position,
+    by: u64,
+    written_at: Option<Duration>,
+}
+
+impl Default for ReadAheadLimit {
+    fn default() -> Self {
+        Self { limit: Position::START, by: AHEAD, written_at: None }
+    }
+}
+
+impl ReadAheadLimit {
+    /// Makes sure that the written limit covers a position before its event is handed out.
+    async fn cover(&mut self, shared: &Shared, position: Position) -> Result<(), StoreError> {
+        if position <= self.limit {
+            return Ok(());
+        }
+        let elapsed = shared.clock.elapsed();
+        let is_soon = self.written_at.is_some_and(|at| elapsed.saturating_sub(at) < AHEAD_FOR);
+        self.by = if is_soon { (self.by * 2).min(AHEAD_MAX) } else { AHEAD };
+        self.written_at = Some(elapsed);
+        self.limit = Position::at(position.number() + self.by);
+        write_limit(shared, self.limit).await
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use super::Consumer;
 use crate::instance::Instance;
 use crate::observe::ConsumerMetrics;
+use crate::watchdog::{Blocked, Seats};
 
 /// How a consumer is doing, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     replay_until: AtomicU64,
     /// Its events come from a broker: slots only serve what is parked.
     pub(crate) is_inbox: AtomicBool,
+    /// Where its handlers run.
+    pub(crate) seats: Seats,
 }
 
 impl Shared {
@@ -70,6 +73,7 @@ impl Shared {
             times: Mutex::default(),
             replay_until: AtomicU64::new(0),
             is_inbox: AtomicBool::new(false),
+            seats: Seats::default(),
         }
     }
 
@@ -113,6 +117,12 @@ impl Shared {
         if !breaker.is_open() || breaker.take_probe(elapsed) { None } else { Some(breaker.wait(elapsed)) }
     }
 
+    /// Handlers of this consumer that block their threads.
+    pub(crate) fn blocked(&self) -> impl Iterator<Item = Blocked> {
+        let overdue = self.seats.overdue(self.consumer.policy.timeout);
+        overdue.into_iter().map(|(event, time)| Blocked { consumer: self.name().to_string(), event, time })
+    }
+
     pub(crate) fn status(&self) -> Status {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -139,8 +149,13 @@ impl Shared {
 
     /// The store's time, carried on from when it was last asked.
     pub(crate) fn now(&self) -> Timestamp {
+        self.now_at(self.clock.elapsed())
+    }
+
+    /// The same for a moment that the clock's `elapsed` has told.
+    pub(crate) fn now_at(&self, elapsed: Duration) -> Timestamp {
         match *self.times.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((at, time)) => time.plus(self.clock.elapsed().saturating_sub(at)),
+            Some((at, time)) => time.plus(elapsed.saturating_sub(at)),
             None => self.clock.now(),
         }
     }

@@ -335,3 +335,31 @@ async fn a_replay_runs_no_effect_unless_asked() {
     until("two events are handled again", async || seen.of("a") == [0, 1, 2, 1, 2]).await;
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_handler_that_blocks_its_thread_is_named_and_other_lanes_go_on() {
+    let store = memory();
+    let seen = Seen::default();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let policy = RetryPolicy { timeout: Duration::from_millis(100), ..quick() };
+    let consumer = walker(&seen, policy, move |event, _| {
+        if event.thing == "blocks" {
+            // Blocks the thread, as a sleep or a slow computation would.
+            let _ = released.lock().unwrap().recv();
+        }
+        yes()
+    });
+    let running = start(&store, consumer.lanes(64)).await;
+    step(store.as_ref(), "blocks", 1).await;
+    step(store.as_ref(), "flows", 1).await;
+    until("the other key is handled", async || effects_of(store.as_ref(), "flows").await == [1]).await;
+    until("the blocked handler is named", async || !running.blocked().is_empty()).await;
+    let event = store.read(&factum_core::Query::all()).await.unwrap().events.remove(0);
+    let blocked = running.blocked().remove(0);
+    assert_eq!((blocked.consumer.as_str(), blocked.event), ("walker", event.envelope.id));
+    release.send(()).unwrap();
+    until("it is handled once it returns", async || effects_of(store.as_ref(), "blocks").await == [1]).await;
+    assert!(running.blocked().is_empty());
+    running.stop().await;
+}
