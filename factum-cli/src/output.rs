@@ -121,6 +121,14 @@ impl Output {
         Ok(())
     }
 
+    /// Prints more of a table, its columns at least as wide as before.
+    pub(crate) fn table_after(&mut self, table: &Table, widths: &mut Vec<usize>) -> io::Result<()> {
+        for line in table.lines_after(widths, self.width, self.paint) {
+            writeln!(self.stdout, "{line}")?;
+        }
+        Ok(())
+    }
+
     /// Prints one JSON document.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), serde_json::Error> {
         serde_json::to_writer_pretty(&mut self.stdout, value)?;

@@ -2,6 +2,7 @@
 //!
 //! URLs are printed without their passwords.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use factum_core::{Gate, OpenGate, StoreErrorKind};
 use factum_runtime::Admin;
 use factum_store::Opened;
 
-use crate::error::{CliError, ErrorKind};
+use crate::error::{self, CliError};
 use crate::settings::Settings;
 
 /// Opens the store, its gate open: for commands that append nothing.
@@ -33,9 +34,15 @@ pub(crate) fn open_with(settings: &Settings, gate: Arc<dyn Gate>) -> Result<Open
     if let Some(path) = file_of(url) {
         let size = std::fs::metadata(&path).map(|data| (data.is_file(), data.len()));
         match size {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return Err(CliError::unreachable(format!("no store at {}", path.display()))
                     .hint("start the app, which makes it, or pass --store URL"));
+            }
+            Err(error) => {
+                return Err(CliError::unreachable(format!(
+                    "{} cannot be looked at: {error}",
+                    path.display()
+                )));
             }
             // An empty file would be turned into a store.
             Ok((true, 0)) => {
@@ -50,7 +57,7 @@ pub(crate) fn open_with(settings: &Settings, gate: Arc<dyn Gate>) -> Result<Open
         let mut error = CliError::from(error);
         error.what = error.what.replace(url, &shown);
         if is_url {
-            error.kind = ErrorKind::Usage;
+            error.kind = error::ErrorKind::Usage;
         }
         if error.hint.is_none() {
             error.hint = Some("--store URL names another store".to_owned());

@@ -9,7 +9,7 @@ use factum_core::{Envelope, Recorded};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::output::{Cell, Column, Paint, Style, Table, cut, day_time, printable_line, width_of};
+use crate::output::{Cell, Column, Style, Table, day_time};
 
 /// Things of a kind that are listed before the rest is only counted.
 pub(crate) const LISTED_MAX: usize = 20;
@@ -141,20 +141,27 @@ pub(crate) fn split(label: &str) -> (&str, u32) {
         .unwrap_or((label, 0))
 }
 
+/// On a terminal narrower than this, events of one day go without their date.
+const WIDE: usize = 110;
+
 /// Events under heads.
-pub(crate) fn table(events: &[Recorded]) -> Table {
+pub(crate) fn table(events: &[Recorded], width: usize) -> Table {
+    let times: Vec<String> = events.iter().map(|event| day_time(event.envelope.time)).collect();
+    let day = |time: &str| time.split(' ').next().map(str::to_owned);
+    let is_one_day = times.windows(2).all(|pair| day(&pair[0]) == day(&pair[1]));
+    let skip = if width < WIDE && is_one_day { "2026-01-05 ".len() } else { 0 };
     let mut table = Table::new([
         Column::Right("position"),
         Column::Left("time (UTC)"),
         Column::Left("type"),
-        Column::Left("stream"),
+        Column::Cut("stream"),
         Column::Right("version"),
         Column::Cut("payload"),
     ]);
-    for event in events {
+    for (event, time) in events.iter().zip(&times) {
         table.row([
             event.position.to_string().into(),
-            Cell::styled(Style::Dim, day_time(event.envelope.time)),
+            Cell::styled(Style::Dim, time.get(skip..).unwrap_or(time)),
             Cell::styled(Style::Cyan, event.envelope.event_type.to_string()),
             event.stream.as_str().into(),
             event.version.to_string().into(),
@@ -162,44 +169,6 @@ pub(crate) fn table(events: &[Recorded]) -> Table {
         ]);
     }
     table
-}
-
-/// Lines of events that come one by one: columns start narrow and only ever grow.
-#[derive(Debug)]
-pub(crate) struct Lines {
-    position: usize,
-    name: usize,
-    stream: usize,
-}
-
-impl Lines {
-    pub(crate) fn new() -> Self {
-        Self { position: 6, name: 16, stream: 12 }
-    }
-
-    /// One event on one line, cut to the width.
-    pub(crate) fn line(&mut self, event: &Recorded, width: usize, paint: Paint) -> String {
-        let position = event.position.to_string();
-        let name = event.envelope.event_type.to_string();
-        let stream = format!("{} {}", event.stream, event.version);
-        self.position = self.position.max(width_of(&position));
-        self.name = self.name.max(width_of(&name));
-        self.stream = self.stream.max(width_of(&stream));
-        let time = day_time(event.envelope.time);
-        let used = self.position + width_of(&time) + self.name + self.stream + 4 * 2;
-        let data = printable_line(&payload(&event.envelope).line());
-        let data = cut(&data, width.saturating_sub(used).max(12));
-        let pad = |text: &str, width: usize| " ".repeat(width.saturating_sub(width_of(text)));
-        format!(
-            "{}{position}  {}  {}{}  {}{}  {data}",
-            pad(&position, self.position),
-            paint.style(Style::Dim, &time),
-            paint.style(Style::Cyan, &name),
-            pad(&name, self.name),
-            printable_line(&stream),
-            pad(&stream, self.stream),
-        )
-    }
 }
 
 /// JSON text over several lines; only space between its parts changes, so that numbers stay as written.

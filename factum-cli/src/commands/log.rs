@@ -49,7 +49,7 @@ pub(crate) fn print(cx: &mut Cx<'_>, events: &[Recorded]) -> Result<Done, CliErr
     } else if events.is_empty() {
         cx.out.line("no such events")?;
     } else {
-        cx.out.table(&table(events))?;
+        cx.out.table(&table(events, cx.out.width()))?;
     }
     Ok(Done::Clean)
 }

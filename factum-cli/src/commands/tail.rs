@@ -6,7 +6,7 @@ use super::{Cx, Done};
 use crate::error::CliError;
 use crate::reach;
 use crate::select::Select;
-use crate::shown::{EventJson, Lines};
+use crate::shown::{EventJson, table};
 
 /// Follow events as they happen, until ctrl-c
 #[derive(Debug, clap::Args)]
@@ -26,22 +26,22 @@ pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     };
     cx.out.note(&format!("following from after position {}; ctrl-c ends", query.after));
     let mut follow = admin.follow(query);
-    let mut lines = Lines::new();
+    let mut widths = Vec::new();
     let mut left = args.limit.unwrap_or(usize::MAX);
     let asked_to_stop = factum_runtime::app::asked_to_stop();
     tokio::pin!(asked_to_stop);
     while left > 0 {
         let events = tokio::select! {
+            // First, so that it listens before the first event is printed.
+            biased;
             () = &mut asked_to_stop => break,
             events = follow.next() => events?,
         };
-        for event in events.iter().take(left) {
-            if cx.out.is_json() {
-                cx.out.json_line(&EventJson::of(event))?;
-            } else {
-                let line = lines.line(event, cx.out.width(), cx.out.paint());
-                cx.out.line(line)?;
-            }
+        let events = &events[..events.len().min(left)];
+        if cx.out.is_json() {
+            events.iter().try_for_each(|event| cx.out.json_line(&EventJson::of(event)))?;
+        } else {
+            cx.out.table_after(&table(events, cx.out.width()).without_head(), &mut widths)?;
         }
         cx.out.flush()?;
         left = left.saturating_sub(events.len());

@@ -70,9 +70,11 @@ pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     );
     let paint = cx.out.paint();
     cx.out.line(format!("{} {}", paint.style(Style::Bold, &printable_line(correlation)), summary))?;
-    let widest = placed.iter().map(|placed| width_of(&label(placed))).max().unwrap_or(0);
-    for placed in &placed {
-        print(cx.out, placed, widest, start)?;
+    let ends: Vec<String> = placed.iter().map(|placed| end_of_line(placed, start)).collect();
+    let room = cx.out.width().saturating_sub(ends.iter().map(|end| width_of(end)).max().unwrap_or(0));
+    let widest = placed.iter().map(|placed| width_of(&label(placed))).max().unwrap_or(0).min(room);
+    for (placed, end) in placed.iter().zip(&ends) {
+        print(cx.out, placed, widest, end)?;
     }
     Ok(Done::Clean)
 }
@@ -120,20 +122,23 @@ fn label(placed: &Placed<'_>) -> String {
     format!("{}{}  {stream}", branches(&placed.follows), event.envelope.event_type)
 }
 
-fn print(out: &mut Output, placed: &Placed<'_>, widest: usize, start: Timestamp) -> Result<(), CliError> {
-    let paint = out.paint();
+/// Version, position and time; the time of a first cause, else how long after it.
+fn end_of_line(placed: &Placed<'_>, start: Timestamp) -> String {
     let event = &placed.node.event;
-    let time = event.envelope.time;
-    let label = label(placed);
-    let pad = " ".repeat(widest.saturating_sub(width_of(&label)));
-    let name = event.envelope.event_type.to_string();
-    let label = label.replacen(&name, &paint.style(Style::Cyan, &name), 1);
     let when = match placed.depth {
-        0 => day_time(time),
-        _ => format!("+{}", length(time.since(start))),
+        0 => day_time(event.envelope.time),
+        _ => format!("+{}", length(event.envelope.time.since(start))),
     };
-    let position = paint.style(Style::Dim, &format!("@{}", event.position));
-    out.line(format!("{label}{pad}  v{:<3} {position:<6}  {when}", event.version.number()))?;
+    format!("  v{:<3} {:<6}  {when}", event.version.number(), format!("@{}", event.position))
+}
+
+fn print(out: &mut Output, placed: &Placed<'_>, widest: usize, end: &str) -> Result<(), CliError> {
+    let paint = out.paint();
+    let label = cut(&label(placed), widest);
+    let pad = " ".repeat(widest.saturating_sub(width_of(&label)));
+    let name = placed.node.event.envelope.event_type.to_string();
+    let label = label.replacen(&name, &paint.style(Style::Cyan, &name), 1);
+    out.line(format!("{label}{pad}{}", paint.style(Style::Dim, end)))?;
     for trouble in &placed.node.troubles {
         let mut lead: String = placed.follows.iter().map(|more| if *more { "│  " } else { "   " }).collect();
         lead.push_str(if placed.node.caused.is_empty() { "   " } else { "│  " });

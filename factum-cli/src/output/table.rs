@@ -11,7 +11,7 @@ pub(crate) enum Column {
     Left(&'static str),
     /// Numbers.
     Right(&'static str),
-    /// Text that is cut when the line is too long.
+    /// Text that is cut when the line is too long, the rightmost first.
     Cut(&'static str),
 }
 
@@ -74,18 +74,29 @@ impl Table {
     }
 
     pub(crate) fn lines(&self, width: usize, paint: Paint) -> Vec<String> {
-        let widths = self.widths(width);
+        self.lines_after(&mut Vec::new(), width, paint)
+    }
+
+    /// The same, with columns at least as wide as they were before: for rows that come bit by bit.
+    pub(crate) fn lines_after(&self, before: &mut Vec<usize>, width: usize, paint: Paint) -> Vec<String> {
+        let mut widths = self.widths();
+        before.resize(widths.len(), 0);
+        for (wide, before) in widths.iter_mut().zip(before.iter_mut()) {
+            *wide = (*wide).max(*before);
+            *before = *wide;
+        }
+        self.fit(&mut widths, width);
         let mut lines = Vec::with_capacity(self.rows.len() + 1);
         if self.has_head {
             let heads: Vec<Cell> =
                 self.columns.iter().map(|column| Cell::styled(Style::Dim, column.head())).collect();
-            lines.push(self.draw(&heads, &widths, paint));
+            lines.push(self.draw(&heads, &widths, width, paint));
         }
-        lines.extend(self.rows.iter().map(|row| self.draw(row, &widths, paint)));
+        lines.extend(self.rows.iter().map(|row| self.draw(row, &widths, width, paint)));
         lines
     }
 
-    fn widths(&self, width: usize) -> Vec<usize> {
+    fn widths(&self) -> Vec<usize> {
         let head = |column: &Column| if self.has_head { column.head().width() } else { 0 };
         let mut widths: Vec<usize> = self.columns.iter().map(head).collect();
         for row in &self.rows {
@@ -93,36 +104,43 @@ impl Table {
                 *wide = (*wide).max(cell.text.width());
             }
         }
-        let gaps = GAP.len() * widths.len().saturating_sub(1);
-        let total = widths.iter().sum::<usize>() + gaps;
-        let cuts: Vec<usize> =
-            (0..widths.len()).filter(|at| matches!(self.columns[*at], Column::Cut(_))).collect();
-        let mut over = total.saturating_sub(width);
-        // The widest column that may be cut gives way first, so that short ones stay whole.
-        while over > 0 {
-            let widest = cuts.iter().copied().filter(|at| widths[*at] > CUT_WIDTH_MIN);
-            let Some(widest) = widest.max_by_key(|at| widths[*at]) else { break };
-            widths[widest] -= 1;
-            over -= 1;
-        }
         widths
     }
 
-    fn draw(&self, row: &[Cell], widths: &[usize], paint: Paint) -> String {
+    /// Columns that may be cut give way from the right: names stand to the left of what is told of them.
+    fn fit(&self, widths: &mut [usize], width: usize) {
+        let gaps = GAP.len() * widths.len().saturating_sub(1);
+        let mut over = (widths.iter().sum::<usize>() + gaps).saturating_sub(width);
+        for (column, wide) in self.columns.iter().zip(widths).rev() {
+            if matches!(column, Column::Cut(_)) {
+                let gives = wide.saturating_sub(CUT_WIDTH_MIN).min(over);
+                (*wide, over) = (*wide - gives, over - gives);
+            }
+        }
+    }
+
+    fn draw(&self, row: &[Cell], widths: &[usize], width: usize, paint: Paint) -> String {
         let mut line = String::new();
+        let mut left = width;
         let last = row.iter().rposition(|cell| !cell.text.is_empty()).unwrap_or(0);
         for (at, cell) in row.iter().enumerate().take(last + 1) {
             if at > 0 {
+                if left <= GAP.len() {
+                    break;
+                }
                 line.push_str(GAP);
+                left -= GAP.len();
             }
-            let text = cut(&cell.text, widths[at]);
-            let pad = " ".repeat(widths[at].saturating_sub(text.width()));
+            let wide = widths[at].min(left);
+            let text = cut(&cell.text, wide);
+            let pad = " ".repeat(wide.saturating_sub(text.width()));
             let text = paint.style(cell.style, &text);
             match self.columns[at] {
                 Column::Right(_) => line.extend([pad, text]),
                 _ if at == last => line.push_str(&text),
                 _ => line.extend([text, pad]),
             }
+            left -= wide;
         }
         line
     }
@@ -169,6 +187,29 @@ mod tests {
             ["name        lag  error", "a             7  a long story of …", "payments  1,000"]
         );
         assert!(table.lines(usize::MAX, PLAIN)[1].ends_with("went wrong"));
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        let mut table = Table::new([Column::Left("name"), Column::Cut("to"), Column::Cut("error")]);
+        table.row(
+            ["a-name-that-is-long", "somewhere-far-away", "a long story of what went wrong"].map(Cell::from),
+        );
+        for width in 1..90 {
+            assert!(table.lines(width, PLAIN).iter().all(|line| line.width() <= width), "{width}");
+        }
+    }
+
+    #[test]
+    fn columns_that_come_bit_by_bit_only_grow() {
+        let rows = |text: &str| {
+            let mut table = Table::new([Column::Left("name"), Column::Cut("text")]).without_head();
+            table.row([text.into(), "x".into()]);
+            table
+        };
+        let mut widths = Vec::new();
+        let mut line = |text: &str| rows(text).lines_after(&mut widths, usize::MAX, PLAIN).remove(0);
+        assert_eq!([line("ab"), line("abcd"), line("a")], ["ab  x", "abcd  x", "a     x"]);
     }
 
     #[test]

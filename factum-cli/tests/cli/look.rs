@@ -161,10 +161,18 @@ fn bench_measures_and_leaves_nothing_behind() {
 #[tokio::test]
 async fn narrow_terminals_cut_text_and_pipes_do_not() {
     let shop = shop().await;
-    let narrow = shop.command(&["log"]).env("COLUMNS", "90").output().unwrap();
-    let lines = String::from_utf8(narrow.stdout).unwrap();
-    assert!(lines.lines().all(|line| line.chars().count() <= 90), "{lines}");
-    assert!(lines.contains('…'));
+    let commands: [&[&str]; 5] = [
+        &["log"],
+        &["tail", "--since", "1", "--limit", "9"],
+        &["trace", "1"],
+        &["dlq", "list"],
+        &["consumers"],
+    ];
+    for (args, columns) in commands.iter().flat_map(|args| [50, 60, 90].map(|columns| (args, columns))) {
+        let narrow = shop.command(args).env("COLUMNS", columns.to_string()).output().unwrap();
+        let lines = String::from_utf8(narrow.stdout).unwrap();
+        assert!(lines.lines().all(|line| line.chars().count() <= columns), "{columns}: {lines}");
+    }
     let piped = shop.command(&["log"]).env_remove("COLUMNS").output().unwrap();
     assert!(!String::from_utf8(piped.stdout).unwrap().contains('…'));
 }

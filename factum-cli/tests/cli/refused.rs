@@ -52,6 +52,8 @@ fn what_is_no_store_is_said_to_be_none() {
         ["log", "--store", "notes.txt"],
         ["log", "--store", "empty.db"],
         ["log", "--store", "folder"],
+        ["log", "--store", "notes.txt/shop.db"],
+        ["log", "--store", "away/shop.db"],
         ["log", "--store", "memory:"],
         ["log", "--store", "postgres://ann:s3cret@db.example/orders"],
         ["log", "--store", "mongodb://ann:s3cret@db.example/orders"],
