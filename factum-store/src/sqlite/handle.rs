@@ -10,7 +10,7 @@ use factum_core::{
     Gate, Page, Position, Query, Record, RecordKind, RecordQuery, Rows, StoreError, StoreErrorKind,
     Timestamp, Value,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::connect;
 use super::error::{closed, store_error};
@@ -20,6 +20,9 @@ use super::shared::Shared;
 use super::watcher::Watcher;
 use super::writer::{QUEUE_MAX, Request, Writer};
 use super::{Limits, Now, Options, QUERY_MAX, Synchronous, read, record, statement};
+
+/// What may wait for the writer, in KiB: 128 MiB, however few or many units that is.
+const QUEUE_KIB_MAX: u32 = 128 * 1024;
 
 pub(super) struct Handle {
     pub(super) gate: Arc<dyn Gate>,
@@ -31,6 +34,7 @@ pub(super) struct Handle {
     readers: Readers,
     watcher: Option<Watcher>,
     writer: Mutex<Option<mpsc::Sender<Request>>>,
+    room: Arc<Semaphore>,
     writing: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -61,6 +65,7 @@ impl Handle {
             readers,
             watcher,
             writer: Mutex::new(Some(sender)),
+            room: Arc::new(Semaphore::new(QUEUE_KIB_MAX as usize)),
             writing: Mutex::new(Some(writing)),
         })
     }
@@ -74,6 +79,18 @@ impl Handle {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(writer) = writer else { return Err(closed()) };
         writer.send(request).await.map_err(|_| closed())
+    }
+
+    /// Room for a unit of so many bytes in what waits for the writer; waits for it.
+    pub(super) async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, StoreError> {
+        let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(QUEUE_KIB_MAX).min(QUEUE_KIB_MAX);
+        Arc::clone(&self.room).acquire_many_owned(kib).await.map_err(|_| closed())
+    }
+
+    /// How much waits for the writer.
+    #[cfg(test)]
+    pub(super) fn waiting_kib(&self) -> usize {
+        QUEUE_KIB_MAX as usize - self.room.available_permits()
     }
 
     pub(super) async fn read(&self, query: &Query) -> Result<Page, StoreError> {

@@ -84,6 +84,7 @@ impl Recent {
         if after + 1 < first || after >= last {
             return None;
         }
+        self.want();
         let limit = query.limit.clamp(1, Query::LIMIT_MAX);
         let mut page = Page { head: Position::at(last), ..Page::default() };
         for event in ring.events.range((after + 1 - first) as usize..) {

@@ -88,16 +88,18 @@ impl SqliteWork {
 
     /// Sends what is collected, and asks within the unit's transaction.
     async fn ask(&mut self, sql: &str, params: &[Value]) -> Result<Rows, StoreError> {
-        let session = match &self.session {
-            Some(session) => session.clone(),
-            None => self.open_session().await?,
-        };
         let (reply, answer) = oneshot::channel();
         let steps = std::mem::take(&mut self.steps);
         let ask = Ask::Query { steps, sql: sql.to_owned(), params: params.to_vec(), reply };
-        // Questions alternate with answers, so that the channel always has room.
-        let sent = session.try_send(ask);
-        let answer = if sent.is_ok() { answer.await.ok() } else { None };
+        let is_sent = match &self.session {
+            // Questions alternate with answers, so that the channel always has room.
+            Some(session) => session.try_send(ask).is_ok(),
+            None => {
+                self.open_session(ask).await?;
+                true
+            }
+        };
+        let answer = if is_sent { answer.await.ok() } else { None };
         match answer {
             Some(Ok(rows)) => Ok(rows),
             Some(Err(Refusal::Query(error))) => Err(error),
@@ -106,12 +108,14 @@ impl SqliteWork {
         }
     }
 
-    async fn open_session(&mut self) -> Result<SyncSender<Ask>, StoreError> {
+    /// Takes the writer; the first question is there before the writer looks, so that it waits for nobody.
+    async fn open_session(&mut self, first: Ask) -> Result<(), StoreError> {
         let (session, asks) = sync_channel(1);
+        let has_room = session.try_send(first).is_ok();
+        debug_assert!(has_room, "a new channel has room for one");
         let request = Session { asks, owner: Owner::current(), asked: Instant::now() };
-        self.handle.send(Request::Session(request)).await?;
-        self.session = Some(session.clone());
-        Ok(session)
+        self.session = Some(session);
+        self.handle.send(Request::Session(request)).await
     }
 
     fn undone(&mut self, commit: Commit) -> StoreError {
@@ -212,7 +216,11 @@ impl Handle {
     /// Hands a unit to the writer, and waits for the commit that covers it.
     pub(super) async fn commit(&self, steps: Vec<Step>) -> Commit {
         let (reply, answer) = oneshot::channel();
-        let unit = Unit { steps, reply, owner: Owner::current(), asked: Instant::now() };
+        let asked = Instant::now();
+        let Ok(room) = self.room(steps.iter().map(Step::bytes).sum()).await else {
+            return Commit::Failed(WriteError::Store(closed()));
+        };
+        let unit = Unit { steps, reply, owner: Owner::current(), asked, room };
         if let Err(error) = self.send(Request::Unit(unit)).await {
             return Commit::Failed(WriteError::Store(error));
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use factum_core::{Commit, Committed, StoreError, StoreErrorKind, WriteError};
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::append::{Log, Stop};
 use super::connect::{self, Opened};
@@ -22,6 +22,8 @@ use super::{Existing, Synchronous};
 
 mod finish;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub(super) use session::{Ask, Owner, Refusal, Session, over};
 
@@ -69,6 +71,8 @@ pub(super) struct Unit {
     pub(super) reply: oneshot::Sender<Commit>,
     pub(super) owner: Owner,
     pub(super) asked: Instant,
+    /// Its share of what may wait; given back when it has been answered.
+    pub(super) room: OwnedSemaphorePermit,
 }
 
 /// Why a group could not be committed.
@@ -126,6 +130,8 @@ impl Writer {
             let mut next = Some(first);
             while let Some(request) = next {
                 match request {
+                    // Whoever asked has given up, and may already be trying again.
+                    Request::Unit(unit) if unit.reply.is_closed() => {}
                     Request::Unit(unit) => {
                         bytes += unit.steps.iter().map(Step::bytes).sum::<usize>();
                         units.push(unit);

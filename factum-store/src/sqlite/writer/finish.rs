@@ -19,12 +19,12 @@ impl Writer {
                 shared += 1;
                 done.push((unit.steps, committed.appended.clone()));
             }
-            asked.push((unit.reply, unit.asked, answer));
+            asked.push((unit.reply, unit.asked, answer, unit.room));
         }
         if shared > 0 {
             self.announce(shared, done, began);
         }
-        for (reply, since, answer) in asked {
+        for (reply, since, answer, _room) in asked {
             self.count(&answer, since);
             // Whoever asked may have gone away; what it wrote stays.
             let _ = reply.send(answer);
