@@ -48,6 +48,36 @@ pub enum StartError {
 }
 
 /// Consumers, projections and relays over one store.
+///
+/// ```
+/// # use std::{sync::Arc, time::Duration};
+/// # use factum_core::{Context, Envelope, Event, EventType, Expected, Failure, Handler, OpenGate, PartitionKey};
+/// # use factum_runtime::{App, Consumer};
+/// # #[derive(serde::Serialize, serde::Deserialize)] struct Placed { order: String }
+/// # impl Event for Placed {
+/// #     const TYPE: EventType = EventType::event("order.placed", 1, "order", "order.placed");
+/// #     fn key(&self) -> PartitionKey { self.order.parse().expect("a key") }
+/// # }
+/// struct Thanks;
+///
+/// impl Handler<Placed> for Thanks {
+///     async fn handle(&self, event: Placed, cx: &mut Context<'_>) -> Result<(), Failure> {
+///         println!("thank you for order {}, at {}", event.order, cx.envelope().time);
+///         Ok(())
+///     }
+/// }
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let store = factum_store::open("memory:", Arc::new(OpenGate))?.store;
+/// let app = App::new(store.clone()).consumer(Consumer::new("thanks").on::<Placed>(Thanks)).start().await?;
+///
+/// let placed = Envelope::of(&Placed { order: "42".into() })?;
+/// store.append(&placed.stream()?, Expected::NoStream, &[placed]).await?;
+/// app.settled(Duration::from_secs(5)).await?;
+/// app.stop().await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct App {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,

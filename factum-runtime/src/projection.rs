@@ -154,9 +154,36 @@ pub(crate) fn filler(projection: &ConsumerName, suffix: &str) -> Result<Consumer
 
 /// The read side of a projection: queries its live tables, named in braces.
 ///
-/// ```ignore
-/// let orders = ReadSide::<OrderSummary>::new(store.clone());
-/// let rows = orders.query("select status from {order_summary} where id = $1", &values![id]).await?;
+/// ```
+/// # use std::sync::Arc;
+/// # use factum_core::{ConsumerName, Event, EventType, Failure, OpenGate, PartitionKey, Projection, Table, Tables, values};
+/// # use factum_runtime::{App, ReadSide};
+/// # #[derive(serde::Serialize, serde::Deserialize)] struct Placed { order: String }
+/// # impl Event for Placed {
+/// #     const TYPE: EventType = EventType::event("order.placed", 1, "order", "order.placed");
+/// #     fn key(&self) -> PartitionKey { self.order.parse().expect("a key") }
+/// # }
+/// struct Orders;
+///
+/// impl Projection for Orders {
+///     const NAME: ConsumerName = ConsumerName::constant("orders");
+///     const VERSION: u32 = 1;
+///     type Input = Placed;
+///     fn tables() -> Vec<Table> { vec![Table::new("orders", "id text primary key")] }
+///     async fn apply(&self, event: Placed, tables: &mut Tables<'_, '_>) -> Result<(), Failure> {
+///         tables.execute("insert into {orders} (id) values ($1)", values![event.order]);
+///         Ok(())
+///     }
+/// }
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// # let store = factum_store::open("memory:", Arc::new(OpenGate))?.store;
+/// let app = App::new(store.clone()).projection(Orders).start().await?;
+/// let orders = ReadSide::<Orders>::new(store.clone());
+/// assert!(orders.query("select id from {orders} where id = $1", &values!["42"]).await?.is_empty());
+/// app.stop().await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct ReadSide<P> {
     store: Arc<dyn Store>,

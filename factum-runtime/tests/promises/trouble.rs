@@ -340,7 +340,7 @@ async fn a_replay_runs_no_effect_unless_asked() {
 async fn a_handler_that_blocks_its_thread_is_named_and_other_lanes_go_on() {
     let store = memory();
     let seen = Seen::default();
-    let (release, released) = std::sync::mpsc::channel::<()>();
+    let (release, released) = std::sync::mpsc::sync_channel::<()>(1);
     let released = std::sync::Mutex::new(released);
     let policy = RetryPolicy { timeout: Duration::from_millis(100), ..quick() };
     let consumer = walker(&seen, policy, move |event, _| {
