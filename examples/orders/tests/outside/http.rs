@@ -342,6 +342,21 @@ fn two_programs_share_one_file() {
 }
 
 #[test]
+fn it_says_how_to_place_an_order_how_to_watch_and_how_to_stop() {
+    let (folder, data) = data();
+    let mut program = Program::start(&data, &[]);
+    let greeting = program.greeting().replace(&program.address.to_string(), "127.0.0.1:8080");
+    insta::assert_snapshot!(greeting.replace(folder.path().to_str().unwrap(), "FOLDER"));
+}
+
+#[test]
+fn it_says_what_it_can_be_told() {
+    let output = command().arg("--help").output().unwrap();
+    assert!(output.status.success());
+    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap());
+}
+
+#[test]
 fn the_demo_tells_its_story_in_under_ten_seconds() {
     let started = Instant::now();
     let output = command().arg("demo").output().unwrap();

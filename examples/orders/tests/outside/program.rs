@@ -18,8 +18,7 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(crate) struct Program {
     child: Child,
     pub(crate) address: SocketAddr,
-    // Held open: the program would stop greeting if nobody read.
-    _out: BufReader<ChildStdout>,
+    out: BufReader<ChildStdout>,
 }
 
 pub(crate) fn command() -> Command {
@@ -62,11 +61,20 @@ impl Program {
             let log = std::fs::read_to_string(data.with_extension("log")).unwrap_or_default();
             panic!("it did not start: {line:?} {:?}\n{log}", child.wait());
         };
-        Self { child, address, _out: out }
+        Self { child, address, out }
     }
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The rest of what it says at its start, after the first line.
+    pub(crate) fn greeting(&mut self) -> String {
+        let mut greeting = String::new();
+        while !greeting.ends_with("goes on from here\n") {
+            assert_ne!(self.out.read_line(&mut greeting).unwrap(), 0, "it breaks off: {greeting}");
+        }
+        greeting
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
