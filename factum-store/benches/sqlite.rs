@@ -1,6 +1,6 @@
 //! The SQLite store against bare rusqlite on the same schema, in turn, in the same run.
 //!
-//! `cargo bench -p factum-store -- single many bulk catch-up` runs the parts that are named, or all.
+//! `cargo bench -p factum-store -- single many answers bulk catch-up` runs the parts that are named, or all.
 //! Prints ratios, because a disk's sync time moves by more than any code: medians over rounds, with the sync time of
 //! each round beside them. Never compares numbers of different runs.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its result")]
@@ -34,8 +34,8 @@ fn main() {
     let runtime = Runtime::new().expect("a runtime starts");
     println!("SQLite, WAL, synchronous FULL, pages of 8 KiB, {PAYLOAD_BYTES} byte payloads, {ROUNDS} rounds");
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let parts: [(&str, Part); 4] =
-        [("single", single), ("many", many), ("bulk", bulk), ("catch-up", catch_up)];
+    let parts: [(&str, Part); 5] =
+        [("single", single), ("many", many), ("answers", answers), ("bulk", bulk), ("catch-up", catch_up)];
     for (name, part) in parts {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
             part(&runtime);
@@ -122,6 +122,22 @@ fn insert(raw: &mut Connection, position: &mut i64, batch: &[Ready]) {
     tx.commit().expect("commits");
 }
 
+/// The median time of a sync of one small write, as every commit needs one.
+fn sync_p50(place: &Place) -> Duration {
+    use std::io::{Seek as _, SeekFrom, Write as _};
+    let mut file = std::fs::File::create(format!("{}-sync", place.path)).expect("a file");
+    let mut took: Vec<Duration> = (0..200)
+        .map(|_| {
+            file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&[1; 8192])).expect("writes");
+            let began = Instant::now();
+            file.sync_data().expect("syncs");
+            began.elapsed()
+        })
+        .collect();
+    took.sort_unstable();
+    took[took.len() / 2]
+}
+
 fn per_second(count: usize, took: Duration) -> f64 {
     count as f64 / took.as_secs_f64()
 }
@@ -160,7 +176,7 @@ fn single(runtime: &Runtime) {
         });
         let own = per_second(SINGLES, began.elapsed());
         ratios.push(own / bare);
-        notes.push(format!("{own:.0}/{bare:.0}"));
+        notes.push(format!("{own:.0}/{bare:.0} at sync p50 {:.2?}", sync_p50(&ours)));
     }
     print("1 task, 1 event an append", ">= 0.90", ratios, &format!("events/s ours/bare {}", notes.join(" ")));
 }
@@ -203,6 +219,43 @@ fn many(runtime: &Runtime) {
         notes.push(format!("{own:.0}/{bare:.0} at {shared:.0} an fsync"));
     }
     print("64 tasks, 1 event an append", ">= 8", ratios, &format!("events/s ours/bare {}", notes.join(", ")));
+}
+
+/// How long 16 waiting tasks wait for their answers, in syncs.
+fn answers(runtime: &Runtime) {
+    let ours = place();
+    let store = Arc::new(store(&ours));
+    let (mut ratios, mut notes) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let sync = sync_p50(&ours);
+        let task = |number: usize| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                let mut took = Vec::with_capacity(200);
+                for one in events(200) {
+                    let to = stream(&format!("order-{}-{number}", one.id));
+                    let began = Instant::now();
+                    store.append(&to, Expected::NoStream, &[one]).await.expect("appends");
+                    took.push(began.elapsed());
+                }
+                took
+            })
+        };
+        let mut took: Vec<Duration> = runtime.block_on(async {
+            let tasks: Vec<_> = (0..16).map(task).collect();
+            let mut all = Vec::new();
+            for task in tasks {
+                all.extend(task.await.expect("a task ends"));
+            }
+            all
+        });
+        took.sort_unstable();
+        let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
+        ratios.push(at(0.5).as_secs_f64() / sync.as_secs_f64());
+        notes.push(format!("{sync:.2?}/{:.2?}/{:.2?}/{:.2?}", at(0.5), at(0.99), at(1.0)));
+    }
+    let note = format!("sync p50/answer p50/p99/max {}", notes.join(" "));
+    print("16 tasks, answer p50 in syncs", "<= 4", ratios, &note);
 }
 
 fn bulk(runtime: &Runtime) {

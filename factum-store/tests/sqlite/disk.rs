@@ -13,12 +13,12 @@ struct Disk {
     folder: tempfile::TempDir,
 }
 
-fn disk(megabytes: usize) -> Option<Disk> {
+fn disk(test: &str, megabytes: usize) -> Option<Disk> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let size = format!("size={megabytes}m");
     let mounted = mount(&["-t", "tmpfs", "-o", &size, "tmpfs"], folder.path());
     if !mounted {
-        skip("no right to mount a small file system");
+        skip(test, "no right to mount a small file system");
     }
     mounted.then_some(Disk { folder })
 }
@@ -42,7 +42,7 @@ impl Drop for Disk {
 
 #[test]
 fn a_full_disk_is_said_and_forgiven_when_there_is_room() {
-    let Some(disk) = disk(8) else { return };
+    let Some(disk) = disk("a_full_disk_is_said_and_forgiven_when_there_is_room", 8) else { return };
     run(async {
         let store = open(&disk.url());
         let ballast = disk.folder.path().join("ballast");
@@ -76,7 +76,7 @@ fn a_full_disk_is_said_and_forgiven_when_there_is_room() {
 
 #[test]
 fn a_file_that_cannot_be_written_is_refused() {
-    let Some(disk) = disk(4) else { return };
+    let Some(disk) = disk("a_file_that_cannot_be_written_is_refused", 4) else { return };
     drop(open(&disk.url()));
     assert!(mount(&["-o", "remount,ro"], disk.folder.path()), "the file system becomes read-only");
     let error = SqliteStore::open(&disk.url(), Options::default()).expect_err("refused");
@@ -86,7 +86,7 @@ fn a_file_that_cannot_be_written_is_refused() {
 
 #[test]
 fn a_disk_that_turns_read_only_is_an_error_and_no_loss() {
-    let Some(disk) = disk(8) else { return };
+    let Some(disk) = disk("a_disk_that_turns_read_only_is_an_error_and_no_loss", 8) else { return };
     run(async {
         let store = open(&disk.url());
         store.append(&stream("order-1"), Expected::Any, &events(3)).await.expect("appends");

@@ -82,6 +82,6 @@ pub(crate) fn command() -> Envelope {
 }
 
 /// Says aloud that a test cannot run here, and why.
-pub(crate) fn skip(why: &str) {
-    println!("skipped: {why}");
+pub(crate) fn skip(test: &str, why: &str) {
+    println!("skipped: {test}: {why}");
 }
