@@ -52,11 +52,23 @@ async fn door(request: Request, next: Next) -> Response {
     let is_own =
         origin.is_none_or(|origin| origin.split_once("://").is_some_and(|(_, host)| is_loopback(host)));
     if is_here && is_own {
-        return next.run(request).await;
+        return explained(next.run(request).await);
     }
     let detail = "expected a request to localhost, from no page or from a page of this machine";
     Problem::new(StatusCode::FORBIDDEN, "not-from-here", "The request comes from elsewhere", detail)
         .into_response()
+}
+
+/// Turns what the framework refuses by itself, in plain text, into a problem document like every other.
+fn explained(response: Response) -> Response {
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    if !is_error || kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json")) {
+        return response;
+    }
+    let detail = "the path or the query cannot be read: expected UTF-8, percent-encoded";
+    Problem::new(status, "unreadable", "The request cannot be read", detail).into_response()
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -236,11 +236,12 @@ fn every_error_is_a_problem_document() {
     let evil = [("Host", "evil.example")];
     let page = [("Origin", "https://evil.example")];
     type Headers<'h> = &'h [(&'h str, &'h str)];
-    let cases: [(&str, &str, Headers<'_>, &str, u16, &str); 9] = [
+    let cases: [(&str, &str, Headers<'_>, &str, u16, &str); 10] = [
         ("GET", nobody, &[], "", 404, "order-not-found"),
         ("GET", "/orders/42", &[], "", 404, "order-not-found"),
         ("GET", &format!("{nobody}/events"), &[], "", 404, "order-not-found"),
         ("POST", &format!("{nobody}/cancel"), &[], "", 404, "order-not-found"),
+        ("GET", "/orders/%ff", &[], "", 400, "unreadable"),
         ("GET", "/nowhere", &[], "", 404, "no-such-page"),
         ("DELETE", "/orders", &[], "", 405, "method-not-allowed"),
         ("POST", "/orders", &[], &large, 413, "too-large"),
