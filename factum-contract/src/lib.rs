@@ -15,6 +15,8 @@ pub mod folder;
 #[cfg(feature = "tooling")]
 pub mod generate;
 mod json;
+#[cfg(feature = "tooling")]
+pub mod judge;
 pub mod meaning;
 mod nearest;
 pub mod node;

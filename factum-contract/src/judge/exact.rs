@@ -172,7 +172,18 @@ mod tests {
 
     #[test]
     fn judge_numbers_compare_without_rounding() {
-        let ordered = ["-1e300", "-2", "-0.5", "0", "0.1", "0.11", "1", "9007199254740992", "9007199254740993", "1e300"];
+        let ordered = [
+            "-1e300",
+            "-2",
+            "-0.5",
+            "0",
+            "0.1",
+            "0.11",
+            "1",
+            "9007199254740992",
+            "9007199254740993",
+            "1e300",
+        ];
         for pair in ordered.windows(2) {
             assert_eq!(exact(pair[0]).compare(exact(pair[1])), Ordering::Less, "{pair:?}");
             assert_eq!(exact(pair[1]).compare(exact(pair[0])), Ordering::Greater, "{pair:?}");

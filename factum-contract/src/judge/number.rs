@@ -87,7 +87,12 @@ impl Range {
         let mut candidates = vec![Some(Exact::ZERO), Some(Exact::ONE)];
         for bound in [self.low, self.high].into_iter().flatten() {
             candidates.push(Some(bound.at));
-            let steps = [Exact::whole(1), Exact::whole(-1), Exact::ONE.half(), Exact::ONE.half().and_then(|n| n.times(-1))];
+            let steps = [
+                Exact::whole(1),
+                Exact::whole(-1),
+                Exact::ONE.half(),
+                Exact::ONE.half().and_then(|n| n.times(-1)),
+            ];
             candidates.extend(steps.into_iter().map(|step| bound.at.plus(step?)));
         }
         let mut low = self.low.map_or(Exact::ZERO, |bound| bound.at);

@@ -1,0 +1,178 @@
+//! What a writer sends who sends only what it declares.
+//!
+//! Under the lenient policy a document counts only when every field of every object is declared by one of the schemas
+//! at its place. That condition is itself a schema, the guard, made here from the writer's: it only adds up names, so
+//! negations and exclusive branches of the writer's schema keep their meaning. Where the writer declares no fields at
+//! all, or what it declares cannot be followed, anything may be sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::dialect::Dialect;
+
+/// Most places that are told apart; beyond it places are left open.
+const PLACES_MAX: usize = 1_000;
+
+/// JSON pointers to all schemas that apply at one place of a document.
+type Pointers = BTreeSet<String>;
+
+/// The schema of documents with only declared fields.
+pub(super) fn guard(writer: &Value) -> Value {
+    let mut guard =
+        Guard { writer, dialect: Dialect::of(writer), places: BTreeMap::new(), queue: Vec::new() };
+    guard.place(Pointers::from([String::new()]));
+    let mut definitions = Map::new();
+    while let Some((name, pointers)) = guard.queue.pop() {
+        let schema = guard.schema(&pointers);
+        definitions.insert(name, schema);
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$ref": "#/$defs/p0",
+        "$defs": definitions,
+    })
+}
+
+struct Guard<'w> {
+    writer: &'w Value,
+    dialect: Dialect,
+    places: BTreeMap<Pointers, String>,
+    queue: Vec<(String, Pointers)>,
+}
+
+/// What the schemas at one place declare.
+#[derive(Debug, Default)]
+struct Declared {
+    named: BTreeMap<String, Pointers>,
+    patterns: BTreeMap<String, Pointers>,
+    rest: Pointers,
+    items: Pointers,
+    is_open: bool,
+}
+
+impl Guard<'_> {
+    fn place(&mut self, pointers: Pointers) -> Value {
+        if let Some(name) = self.places.get(&pointers) {
+            return json!({ "$ref": format!("#/$defs/{name}") });
+        }
+        if self.places.len() >= PLACES_MAX {
+            return json!(true);
+        }
+        let name = format!("p{}", self.places.len());
+        let reference = json!({ "$ref": format!("#/$defs/{name}") });
+        self.queue.push((name.clone(), pointers.clone()));
+        self.places.insert(pointers, name);
+        reference
+    }
+
+    fn schema(&mut self, pointers: &Pointers) -> Value {
+        let mut declared = Declared::default();
+        let mut seen = Pointers::new();
+        for pointer in pointers {
+            self.declare(pointer, &mut seen, &mut declared);
+        }
+        if declared.is_open {
+            return json!(true);
+        }
+        let mut schema = Map::new();
+        if !declared.items.is_empty() {
+            schema.insert("items".into(), self.place(declared.items));
+        }
+        let shared: Pointers = declared.patterns.values().flatten().chain(&declared.rest).cloned().collect();
+        if !declared.named.is_empty() || !declared.patterns.is_empty() {
+            let mut named = Map::new();
+            for (name, pointers) in declared.named {
+                // A name may be matched by patterns as well: too much is declared here rather than too little.
+                let place = self.place(pointers.union(&shared).cloned().collect());
+                named.insert(name, place);
+            }
+            let mut patterns = Map::new();
+            for (pattern, _) in declared.patterns {
+                let place = self.place(shared.clone());
+                patterns.insert(pattern, place);
+            }
+            schema.insert("properties".into(), Value::Object(named));
+            schema.insert("patternProperties".into(), Value::Object(patterns));
+            schema.insert("additionalProperties".into(), json!(false));
+        }
+        if !declared.rest.is_empty() {
+            schema.insert("additionalProperties".into(), self.place(shared));
+        }
+        Value::Object(schema)
+    }
+
+    /// Adds what a schema declares, with the schemas that apply at the same place.
+    fn declare(&self, pointer: &str, seen: &mut Pointers, declared: &mut Declared) {
+        if !seen.insert(pointer.to_owned()) {
+            return;
+        }
+        let Some(Value::Object(keywords)) = self.writer.pointer(pointer) else { return };
+        if let Some(reference) = keywords.get("$ref") {
+            match reference.as_str().and_then(|text| text.strip_prefix('#')) {
+                Some(target) if target.is_empty() || target.starts_with('/') => {
+                    self.declare(target, seen, declared)
+                }
+                _ => declared.is_open = true,
+            }
+            if self.dialect == Dialect::Draft7 {
+                return;
+            }
+        }
+        declared.is_open |= keywords.contains_key("$dynamicRef") || keywords.contains_key("$recursiveRef");
+        for (keyword, value) in keywords {
+            self.declare_keyword(&below(pointer, keyword), keyword, value, seen, declared);
+        }
+    }
+
+    fn declare_keyword(
+        &self,
+        at: &str,
+        keyword: &str,
+        value: &Value,
+        seen: &mut Pointers,
+        declared: &mut Declared,
+    ) {
+        match keyword {
+            "allOf" | "anyOf" | "oneOf" => {
+                children(at, value).iter().for_each(|(_, pointer)| self.declare(pointer, seen, declared));
+            }
+            "if" | "then" | "else" => self.declare(at, seen, declared),
+            "dependentSchemas" | "dependencies" => {
+                children(at, value).iter().for_each(|(_, pointer)| self.declare(pointer, seen, declared));
+            }
+            "properties" => {
+                for (name, pointer) in children(at, value) {
+                    declared.named.entry(name).or_default().insert(pointer);
+                }
+            }
+            "patternProperties" => {
+                for (pattern, pointer) in children(at, value) {
+                    declared.patterns.entry(pattern).or_default().insert(pointer);
+                }
+            }
+            "additionalProperties" | "unevaluatedProperties" if value.is_object() => {
+                declared.rest.insert(at.to_owned());
+            }
+            "items" | "prefixItems" if value.is_array() => {
+                declared.items.extend(children(at, value).into_iter().map(|(_, pointer)| pointer));
+            }
+            "items" | "additionalItems" | "contains" | "unevaluatedItems" => {
+                declared.items.insert(at.to_owned());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn children(at: &str, value: &Value) -> Vec<(String, String)> {
+    match value {
+        Value::Array(items) => (0..items.len()).map(|n| (n.to_string(), format!("{at}/{n}"))).collect(),
+        Value::Object(fields) => fields.keys().map(|name| (name.clone(), below(at, name))).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn below(at: &str, step: &str) -> String {
+    format!("{at}/{}", step.replace('~', "~0").replace('/', "~1"))
+}
