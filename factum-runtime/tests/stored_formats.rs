@@ -1,0 +1,77 @@
+//! Every form in which the runtime has ever written its records stays readable. Forms are added here, never changed.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+use factum_core::{Position, Record, RecordKind};
+use factum_runtime::state::{
+    AuditEntry, ControlState, InstanceState, KeyWaits, ParkedKey, ProjectionState, ReadAhead, ReplyState,
+    SlotState, State, Troubled, read,
+};
+
+fn stored<T: State>(json: &'static str) -> T {
+    read(&Record::new(T::KIND, "group", "id", json)).unwrap()
+}
+
+#[test]
+fn format_1_of_slots_and_control_is_read() {
+    let slot: SlotState =
+        stored(r#"{"format":1,"position":7,"owner":"i-1","started":{"position":8,"starts":2}}"#);
+    assert_eq!((slot.position, slot.owner.as_deref()), (Position::at(7), Some("i-1")));
+    assert_eq!(slot.started.unwrap().starts, 2);
+    assert_eq!(stored::<SlotState>(r#"{"format":1,"position":7}"#).owner, None);
+    let control: ControlState = stored(
+        r#"{"format":1,"paused":true,"reason":"lunch","generation":3,
+            "replay":{"id":"0192f3c4-7e2a-7c3b-9d55-0d4e8f6a1b2c","until":9}}"#,
+    );
+    assert_eq!((control.paused, control.generation), (true, 3));
+    assert_eq!(control.replay.unwrap().until, Position::at(9));
+    assert_eq!(stored::<ReadAhead>(r#"{"format":1,"limit":4396}"#).limit, Position::at(4396));
+    assert_eq!(stored::<InstanceState>(r#"{"format":1,"host":"b pid:[1]","pid":3,"started":5}"#).pid, 3);
+}
+
+#[test]
+fn format_1_of_events_in_trouble_is_read() {
+    let key: ParkedKey = stored(
+        r#"{"format":1,"key":"42","slot":5,"queued":2,"waits":"held","since":"2026-01-05T10:00:00Z","error":"no"}"#,
+    );
+    assert_eq!((key.queued, key.waits), (2, KeyWaits::Held));
+    let letter: Troubled = stored(
+        r#"{"format":1,"consumer":"payments","key":"42","event":"0192f3c4-7e2a-7c3b-9d55-0d4e8f6a1b2c",
+            "name":"order.placed","version":1,"topic":"order.placed","correlation":"c","attempts":2,
+            "inline":{"category":"order","topic":"order.placed","meta":[1,2,0,52,50,1,0,99,0,0,0,0,0,0,0,0,0,0],
+                      "data":[123,125],"time":"2026-01-05T10:00:00Z"},
+            "error":"no","reason":"failed","since":"2026-01-05T10:00:00Z","at":"2026-01-05T10:00:01Z",
+            "fingerprint":"00ff"}"#,
+    );
+    assert_eq!((letter.attempts, letter.position), (2, None));
+    let envelope = letter.inline_envelope().unwrap();
+    assert_eq!((envelope.key.as_str(), &envelope.data[..]), ("42", &b"{}"[..]));
+}
+
+#[test]
+fn format_1_of_projections_replies_and_audit_is_read() {
+    let projection: ProjectionState = stored(
+        r#"{"format":1,"version":1,"live":"v1","building":"v1r1","retired":["v0"],"tables":["orders"]}"#,
+    );
+    assert_eq!(projection.building.as_deref(), Some("v1r1"));
+    let reply: ReplyState = stored(
+        r#"{"format":1,"fingerprint":18446744073709551615,"stream":"order-1","before":0,"after":1,"position":0}"#,
+    );
+    assert_eq!((reply.fingerprint, reply.after), (u64::MAX, 1));
+    let entry: AuditEntry =
+        stored(r#"{"format":1,"actor":"ann","action":"requeue","target":"t","at":"2026-01-05T10:00:00Z"}"#);
+    assert_eq!(entry.action, "requeue");
+}
+
+#[test]
+fn a_later_format_and_damage_are_errors_that_say_so() {
+    let error = |json: &'static str| {
+        let record = Record::new(RecordKind::SLOT, "walker", "walker/01", json);
+        read::<SlotState>(&record).unwrap_err().to_string()
+    };
+    assert_eq!(
+        error(r#"{"format":2,"position":7}"#),
+        "slot record \"walker/01\" cannot be read: format 2 is of a later release; this one reads up to 1"
+    );
+    assert!(error("{\"format\":1").contains("EOF while parsing"));
+}
