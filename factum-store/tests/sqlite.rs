@@ -15,6 +15,8 @@ mod open;
 mod processes;
 #[path = "sqlite/read.rs"]
 mod read;
+#[path = "sqlite/revisions.rs"]
+mod revisions;
 #[path = "sqlite/units.rs"]
 mod units;
 #[path = "sqlite/user_sql.rs"]

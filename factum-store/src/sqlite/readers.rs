@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use factum_core::{StoreError, StoreErrorKind};
-use rusqlite::Connection;
+use rusqlite::{Connection, InterruptHandle};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::connect;
@@ -40,7 +40,7 @@ type Job = Box<dyn FnOnce(&mut Reader) + Send>;
 pub(super) struct Readers {
     shared: Arc<Shared>,
     places: Arc<Semaphore>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Vec<(JoinHandle<()>, InterruptHandle)>>,
 }
 
 struct Shared {
@@ -65,6 +65,7 @@ impl Readers {
         };
         for number in 1..=count.max(1) {
             let connect::Opened { connection, door } = connect::reader(place)?;
+            let interrupt = connection.get_interrupt_handle();
             let reader = Reader { connection, door, names: Names::new(), buffer: PageBuffer::default() };
             let shared = Arc::clone(&shared);
             let thread = thread::Builder::new()
@@ -73,7 +74,7 @@ impl Readers {
                 .map_err(|error| {
                     StoreError::new(StoreErrorKind::Other, "cannot start a reading thread").because(error)
                 })?;
-            readers.threads().push(thread);
+            readers.threads().push((thread, interrupt));
         }
         Ok(readers)
     }
@@ -107,12 +108,13 @@ impl Readers {
         })
     }
 
-    /// Answers what is queued, and ends the threads.
+    /// Stops statements that run for long, answers what is queued, and ends the threads.
     pub(super) fn close(&self) {
         self.places.close();
         self.shared.lock().is_closed = true;
         self.shared.filled.notify_all();
-        for thread in std::mem::take(&mut *self.threads()) {
+        for (thread, interrupt) in std::mem::take(&mut *self.threads()) {
+            interrupt.interrupt();
             // A question that drops the last handle runs on such a thread, which cannot wait for itself.
             if thread.thread().id() != thread::current().id() {
                 let _ = thread.join();
@@ -120,7 +122,7 @@ impl Readers {
         }
     }
 
-    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+    fn threads(&self) -> MutexGuard<'_, Vec<(JoinHandle<()>, InterruptHandle)>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
