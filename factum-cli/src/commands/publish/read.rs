@@ -62,20 +62,21 @@ struct Attributes {
 /// All events of the input, in order.
 pub(super) fn events(text: &str) -> Result<Vec<Incoming<'_>>, CliError> {
     let mut events = Vec::new();
-    let values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
-    for value in values {
+    let mut lines = Lines { text, offset: 0, line: 1 };
+    for value in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
         let value = value.map_err(|error| {
             CliError::refused(format!("line {} is not JSON: {error}", error.line()))
                 .hint("one object, an array of objects, or one object a line")
         })?;
+        let line = lines.of(value);
         if value.get().starts_with('[') {
-            let items: Vec<&RawValue> = serde_json::from_str(value.get())
-                .map_err(|error| not_an_event(line_of(text, value), &error))?;
+            let items: Vec<&RawValue> =
+                serde_json::from_str(value.get()).map_err(|error| not_an_event(line, &error))?;
             for item in items {
-                events.push(event(text, item)?);
+                events.push(event(lines.of(item), item)?);
             }
         } else {
-            events.push(event(text, value)?);
+            events.push(event(line, value)?);
         }
     }
     if events.is_empty() {
@@ -86,9 +87,27 @@ pub(super) fn events(text: &str) -> Result<Vec<Incoming<'_>>, CliError> {
     Ok(events)
 }
 
-fn event<'a>(text: &str, value: &'a RawValue) -> Result<Incoming<'a>, CliError> {
-    let line = line_of(text, value);
-    let written: Written<'a> =
+/// Counts lines as values go by, each byte once: the values are slices of the text, in order.
+struct Lines<'a> {
+    text: &'a str,
+    offset: usize,
+    line: usize,
+}
+
+impl Lines<'_> {
+    /// The line on which a value begins.
+    fn of(&mut self, value: &RawValue) -> usize {
+        let offset = (value.get().as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
+        if let Some(passed) = self.text.as_bytes().get(self.offset..offset) {
+            self.line += passed.iter().filter(|byte| **byte == b'\n').count();
+            self.offset = offset;
+        }
+        self.line
+    }
+}
+
+fn event(line: usize, value: &RawValue) -> Result<Incoming<'_>, CliError> {
+    let written: Written<'_> =
         serde_json::from_str(value.get()).map_err(|error| not_an_event(line, &error))?;
     let (name, suffix) = match written.event_type.rsplit_once(".v") {
         Some((name, digits)) => match digits.parse::<ContractVersion>() {
@@ -120,12 +139,6 @@ fn not_an_event(line: usize, error: &serde_json::Error) -> CliError {
     CliError::refused(format!("line {at} is not an event: {what}")).hint(
         "{\"type\": \"order.placed\", \"data\": {…}}; `factum publish --help` names the other attributes",
     )
-}
-
-/// The line on which a value begins, which is a slice of the text.
-fn line_of(text: &str, value: &RawValue) -> usize {
-    let offset = (value.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-    1 + text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count()
 }
 
 impl Incoming<'_> {
