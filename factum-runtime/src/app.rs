@@ -5,7 +5,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use factum_core::{
@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use crate::admin::Admin;
 use crate::clock::TokioClock;
 use crate::consumer::Consumer;
-use crate::consumer::session::supervise;
+use crate::consumer::session::{control, supervise};
 use crate::consumer::shared::{Shared, Status};
 use crate::inbox::{self, From, InboxDeclared};
 use crate::instance::{Instance, RENEW, as_store_error};
@@ -160,7 +160,7 @@ impl App {
         let watchdog = Watchdog::start(move || watched.blocked()).map_err(|error| {
             StoreError::new(StoreErrorKind::Other, "the watchdog's thread cannot be started").because(error)
         })?;
-        Ok(Running { core, stopper, tasks, watchdog })
+        Ok(Running { core, stopper, tasks: Mutex::new(tasks), watchdog: Mutex::new(Some(watchdog)) })
     }
 
     /// Starts everything, and stops it on ctrl-c or SIGTERM.
@@ -359,8 +359,8 @@ async fn stop_filler(core: &Core, declared: &Declared, suffix: &str, stopper: St
 pub struct Running {
     core: Arc<Core>,
     stopper: Stopper,
-    tasks: Vec<JoinHandle<()>>,
-    watchdog: Watchdog,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    watchdog: Mutex<Option<Watchdog>>,
 }
 
 /// What was waited for did not come in time.
@@ -412,6 +412,7 @@ impl Running {
         within: Duration,
     ) -> Result<(), WaitError> {
         let shared = self.find(consumer).await?;
+        let generation = control(&shared).await?.generation;
         let late = self.core.clock.sleep(within);
         tokio::pin!(late);
         loop {
@@ -419,7 +420,10 @@ impl Running {
             tokio::pin!(changed);
             changed.as_mut().enable();
             let at = self.reached(&shared).await?;
-            if at >= position {
+            // A replay that this process has not begun yet is still to be waited for.
+            let is_current =
+                shared.progress.least().is_none() || shared.generation.load(Ordering::Acquire) >= generation;
+            if at >= position && is_current {
                 return Ok(());
             }
             tokio::select! {
@@ -531,27 +535,37 @@ impl Running {
     }
 
     /// Ends every task where it stands, letting nothing go: what a crash leaves behind. For tests of recovery.
-    pub async fn abort(self) {
-        for task in &self.tasks {
+    pub async fn abort(&self) {
+        let tasks = self.take_tasks();
+        for task in &tasks {
             task.abort();
         }
-        for task in self.tasks {
+        for task in tasks {
             // Each ends as aborted.
             let _ = task.await;
         }
-        self.watchdog.stop();
+        self.stop_watchdog();
+    }
+
+    fn take_tasks(&self) -> Vec<JoinHandle<()>> {
+        std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn stop_watchdog(&self) {
+        let watchdog = self.watchdog.lock().unwrap_or_else(PoisonError::into_inner).take();
+        watchdog.into_iter().for_each(Watchdog::stop);
     }
 
     /// Finishes what is in hand, lets every slot go, and joins every task; handlers that do not finish within four
-    /// seconds are dropped, and their events run again on the next start.
-    pub async fn stop(self) {
+    /// seconds are dropped, and their events run again on the next start. Stopping twice is stopping once.
+    pub async fn stop(&self) {
         self.stopper.stop();
-        for task in self.tasks {
+        for task in self.take_tasks() {
             if let Err(error) = task.await {
                 tracing::error!(error = error.to_string(), "a task of the app broke");
             }
         }
-        self.watchdog.stop();
+        self.stop_watchdog();
         if let Err(error) = self.core.instance.end(self.core.store.as_ref()).await {
             tracing::warn!(error = error.to_string(), "the instance's lease could not be ended");
         }

@@ -163,7 +163,14 @@ where
         }
         let mut work = store.begin().await?;
         loaded = load::<D>(work.as_mut(), stream, loaded).await?;
-        let events = D::decide(&loaded.state, command.clone()).map_err(ExecuteError::Refused)?;
+        let events = match D::decide(&loaded.state, command.clone()) {
+            Ok(events) => events,
+            // The same request may have been answered between the look for its key and the load of the stream.
+            Err(refusal) => match known_reply::<D>(store, stream, options).await? {
+                (Some(reply), _) => return Ok(reply),
+                (None, _) => return Err(ExecuteError::Refused(refusal)),
+            },
+        };
         let envelopes = envelopes(&events, options)?;
         let after = Version::at(loaded.version.number() + envelopes.len() as u64);
         if !envelopes.is_empty() {

@@ -7,7 +7,11 @@
 use std::sync::Arc;
 
 pub use factum_core::*;
-pub use factum_runtime::*;
+pub use factum_runtime::{
+    Admin, Anything, App, Blocked, Consumer, DecideError, Effects, ExecuteError, ExecuteOptions, Executed,
+    Idempotency, InlineStore, ReadSide, Relay, Running, Source, StartError, Status, TokioClock, admin, app,
+    consumer, decide, execute, execute_with, observe, relay, state, telemetry,
+};
 
 /// Contracts: catalogs, validation, and what generated code stands on.
 pub mod contract {

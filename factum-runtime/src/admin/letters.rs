@@ -2,7 +2,7 @@
 //!
 //! Requeue is idempotent: what is queued already is said to be so. Discarding keeps the letter in the audit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use factum_core::{Commit, ConsumerName, EventId, Guard, Record, RecordKind, RecordQuery, Slot, Timestamp};
 
@@ -39,6 +39,8 @@ pub struct Letter {
     pub id: String,
     /// What is known of it.
     pub troubled: Troubled,
+    /// When its key is tried next; none when it waits for an operator.
+    pub due: Option<Timestamp>,
     pub(crate) record: Record,
 }
 
@@ -102,7 +104,14 @@ impl Admin {
             Some(consumer) => RecordQuery::group(consumer.as_str()),
         };
         let records = all_of(self.store.as_ref(), which.kind(), query).await?;
-        records.into_iter().map(letter).collect()
+        let mut dues: HashMap<String, Option<Timestamp>> = HashMap::new();
+        if which == Which::Parked {
+            let keys = consumer.map_or_else(RecordQuery::default, |name| RecordQuery::group(name.as_str()));
+            let keys = all_of(self.store.as_ref(), RecordKind::PARKED_KEY, keys).await?;
+            dues.extend(keys.into_iter().map(|key| (key.id, key.due)));
+        }
+        let due = |record: &Record| dues.get(&record.group).copied().flatten();
+        records.into_iter().map(|record| letter(due(&record), record)).collect()
     }
 
     /// Letters grouped by how they fail, most first.
@@ -135,7 +144,12 @@ impl Admin {
     pub async fn letter(&self, id: &str) -> Result<(Which, Letter), AdminError> {
         for which in [Which::Dead, Which::Parked, Which::Refused] {
             if let Some(record) = self.store.find_one(which.kind(), id).await? {
-                return Ok((which, letter(record)?));
+                // A parked event is grouped by its key's record.
+                let key = match which {
+                    Which::Parked => self.store.find_one(RecordKind::PARKED_KEY, &record.group).await?,
+                    Which::Dead | Which::Refused => None,
+                };
+                return Ok((which, letter(key.and_then(|key| key.due), record)?));
             }
         }
         if let Ok(event) = id.parse::<EventId>() {
@@ -280,7 +294,7 @@ impl Admin {
     }
 }
 
-fn letter(record: Record) -> Result<Letter, AdminError> {
+fn letter(due: Option<Timestamp>, record: Record) -> Result<Letter, AdminError> {
     let troubled = Troubled::read(&record)?;
-    Ok(Letter { id: record.id.clone(), troubled, record })
+    Ok(Letter { id: record.id.clone(), troubled, due, record })
 }

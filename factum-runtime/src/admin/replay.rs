@@ -52,9 +52,10 @@ impl Admin {
             Some(time) => position_at(self.store.as_ref(), time).await?,
             None => request.after,
         };
+        // Up to the head, not to the checkpoint: slots that only look on write theirs a second late.
+        let until = self.store.head().await?;
         let mut types = std::collections::BTreeMap::<String, u64>::new();
-        let mut query =
-            Query { limit: Query::LIMIT_MAX, up_to: info.position, ..Query::default() }.after(after);
+        let mut query = Query { limit: Query::LIMIT_MAX, up_to: until, ..Query::default() }.after(after);
         loop {
             let page = self.store.read(&query).await?;
             for event in &page.events {
@@ -68,7 +69,7 @@ impl Admin {
         Ok(ReplayPlan {
             id: None,
             after,
-            until: info.position,
+            until,
             events: types.values().sum(),
             types: types.into_iter().collect(),
             needs_effects: info.projection.is_none(),

@@ -94,6 +94,8 @@ async fn session(shared: &Arc<Shared>, stop: &Stop) -> Result<Ended, StoreError>
 
     let (stopper, session_stop) = Stopper::new();
     let (tasks, due) = spawn(shared, held, &session_stop);
+    // After the lanes have said where they stand, so that whoever waits for progress sees the moved checkpoints.
+    shared.generation.store(control_now.generation, Ordering::Release);
     let mut running = Running { shared, tasks, due, given_back: Vec::new() };
     let ended = running.mind(stop, &control_now).await;
     stopper.stop();

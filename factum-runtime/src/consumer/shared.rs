@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     status: Mutex<Status>,
     times: Mutex<Option<(Duration, Timestamp)>>,
     replay_until: AtomicU64,
+    /// Of the control record that the running session began with.
+    pub(crate) generation: AtomicU64,
     /// Its events come from a broker: slots only serve what is parked.
     pub(crate) is_inbox: AtomicBool,
     /// Where its handlers run.
@@ -72,6 +74,7 @@ impl Shared {
             status: Mutex::default(),
             times: Mutex::default(),
             replay_until: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
             is_inbox: AtomicBool::new(false),
             seats: Seats::default(),
         }

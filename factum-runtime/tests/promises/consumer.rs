@@ -168,7 +168,7 @@ async fn a_stop_waits_for_what_is_in_hand_and_lets_go_of_everything() {
     let running = start(&store, consumer).await;
     step(store.as_ref(), "a", 1).await;
     entered.notified().await;
-    let stopping = tokio::spawn(running.stop());
+    let stopping = tokio::spawn(async move { running.stop().await });
     go.notify_one();
     stopping.await.unwrap();
     assert_eq!(effects_of(store.as_ref(), "a").await, [1], "what was in hand is committed");

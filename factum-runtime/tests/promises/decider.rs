@@ -116,6 +116,41 @@ async fn the_same_key_at_the_same_time_decides_once() {
     assert_eq!(seats(store.as_ref()).await, [1]);
 }
 
+/// One owner: a second request is refused.
+struct Owner;
+
+impl Decider for Owner {
+    type Command = String;
+    type Event = Taken;
+    type State = bool;
+    type Refusal = Full;
+
+    fn evolve(_: bool, _: &Taken) -> bool {
+        true
+    }
+
+    fn decide(is_taken: &bool, hall: String) -> Result<Vec<Taken>, Full> {
+        if *is_taken { Err(Full) } else { Ok(vec![Taken { hall, seat: 1 }]) }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_request_is_answered_and_not_refused_because_the_first_one_succeeded() {
+    for _ in 0..20 {
+        let store = memory();
+        let mut tries = tokio::task::JoinSet::new();
+        for _ in 0..16 {
+            let store = store.clone();
+            tries.spawn(async move {
+                let options =
+                    ExecuteOptions { idempotency: Some(Idempotency::new("k", b"")), ..Default::default() };
+                execute::<Owner>(store.as_ref(), &hall(), "1".into(), &options).await.map(|done| done.events)
+            });
+        }
+        assert!(tries.join_all().await.iter().all(Result::is_ok));
+    }
+}
+
 struct TakesASeat;
 
 impl Handler<Stepped> for TakesASeat {

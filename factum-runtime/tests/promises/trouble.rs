@@ -325,14 +325,15 @@ async fn a_replay_runs_no_effect_unless_asked() {
         from_time: None,
         effects: false,
     };
-    until("the checkpoints are written", async || admin.consumer(&NAME).await.unwrap().lag == 0).await;
     let refused = admin.replay(&request).await.unwrap_err();
     assert!(matches!(refused, AdminError::Refused(_)), "{refused}");
     assert_eq!(seen.of("a"), [0, 1, 2]);
     request.effects = true;
     let plan = admin.replay(&request).await.unwrap();
     assert_eq!(plan.types, [("thing.stepped.v1".to_owned(), 2)]);
-    until("two events are handled again", async || seen.of("a") == [0, 1, 2, 1, 2]).await;
+    running.settled(SOON).await.unwrap();
+    assert_eq!(seen.of("a"), [0, 1, 2, 1, 2], "settled waits for the replay that was asked for");
+    running.stop().await;
     running.stop().await;
 }
 
