@@ -1,67 +1,76 @@
-//! The SQLite store against bare rusqlite on the same schema, in turn, in the same run.
+//! The SQLite store beside bare rusqlite on the same schema, in turn, in the same run.
 //!
-//! `cargo bench -p factum-store -- single many answers bulk catch-up` runs the parts that are named, or all.
-//! Prints ratios, because a disk's sync time moves by more than any code: medians over rounds, with the sync time of
-//! each round beside them. Never compares numbers of different runs.
-#![expect(clippy::print_stdout, reason = "a benchmark prints its result")]
+//! `cargo bench -p factum-store`, or parts by name: `-- single many answers bulk catch-up growth --long --json`.
+//! What the rows mean, and how rounds are kept comparable, is in `docs/benchmarks.md`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use factum_core::envelope::Meta;
-use factum_core::{Envelope, EventType, Expected, Position, Query, Store, StreamId, hash64};
+use factum_core::{Envelope, EventType, Expected, Position, Query, Store, StreamId, Version, hash64};
 use factum_store::sqlite::{Options, SqliteStore};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::runtime::Runtime;
 
-const ROUNDS: usize = 5;
+#[path = "../../factum/benches/measure/kit.rs"]
+#[expect(dead_code, reason = "the kit serves the runtime's rows too")]
+mod kit;
+
+use kit::{Kit, Pair, Spec, Target, millis, per_second, quantile};
+
 const SINGLES: usize = 1_500;
 const TASKS: usize = 64;
 const TASK_APPENDS: usize = 150;
+/// Tasks whose answers are timed, and what each appends.
+const ASKERS: usize = 16;
+const ASKS: usize = 400;
 const BATCH: usize = 1_000;
 const BATCHES: usize = 100;
+const LOG: usize = 1_000_000;
+const SMALL_LOG: usize = 100_000;
+const LARGE_LOG: usize = 1_000_000;
+const LARGE_LOG_LONG: usize = 10_000_000;
 const PAYLOAD_BYTES: usize = 256;
 
 const PLACED: EventType = EventType::event("order.placed", 1, "order", "order.placed");
 
-type Part = fn(&Runtime);
+type Part = (&'static str, fn(&mut Kit, &Runtime));
+
+const PARTS: [Part; 6] = [
+    ("single", single),
+    ("many", many),
+    ("answers", answers),
+    ("bulk", bulk),
+    ("catch-up", catch_up),
+    ("growth", growth),
+];
 
 fn main() {
     if std::env::args().any(|arg| arg == "--list") {
         return;
     }
     let runtime = Runtime::new().expect("a runtime starts");
-    println!("SQLite, WAL, synchronous FULL, pages of 8 KiB, {PAYLOAD_BYTES} byte payloads, {ROUNDS} rounds");
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let parts: [(&str, Part); 5] =
-        [("single", single), ("many", many), ("answers", answers), ("bulk", bulk), ("catch-up", catch_up)];
-    for (name, part) in parts {
-        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
-            part(&runtime);
+    let mut kit = Kit::from_arguments(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    for (name, measure) in PARTS {
+        if kit.wants(name) {
+            measure(&mut kit, &runtime);
         }
     }
+    let sqlite = rusqlite::version();
+    kit.finish(&format!(
+        "SQLite {sqlite}, WAL, synchronous FULL, pages of 8 KiB, payloads of {PAYLOAD_BYTES} bytes, release build"
+    ));
 }
 
-struct Place {
-    _folder: tempfile::TempDir,
-    path: String,
-}
-
-fn place() -> Place {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
-    let path = folder.path().join("store.db").display().to_string();
-    Place { _folder: folder, path }
-}
-
-fn store(place: &Place) -> SqliteStore {
-    SqliteStore::open(&place.path, Options::default()).expect("the store opens")
+fn store(place: &Path) -> SqliteStore {
+    SqliteStore::open(place.to_str().expect("a plain path"), Options::default()).expect("the store opens")
 }
 
 /// A store's file, opened with bare rusqlite and the store's settings.
-fn raw(place: &Place) -> Connection {
+fn raw(place: &Path) -> Connection {
     drop(store(place));
-    let raw = Connection::open(Path::new(&place.path)).expect("the file opens");
+    let raw = Connection::open(place).expect("the file opens");
     raw.execute_batch("pragma synchronous = full; pragma wal_autocheckpoint = 4000").expect("settings");
     raw.set_prepared_statement_cache_capacity(64);
     let placed = PLACED;
@@ -122,49 +131,29 @@ fn insert(raw: &mut Connection, position: &mut i64, batch: &[Ready]) {
     tx.commit().expect("commits");
 }
 
-/// The median time of a sync of one small write, as every commit needs one.
-fn sync_p50(place: &Place) -> Duration {
-    use std::io::{Seek as _, SeekFrom, Write as _};
-    let mut file = std::fs::File::create(format!("{}-sync", place.path)).expect("a file");
-    let mut took: Vec<Duration> = (0..200)
-        .map(|_| {
-            file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&[1; 8192])).expect("writes");
-            let began = Instant::now();
-            file.sync_data().expect("syncs");
-            began.elapsed()
-        })
-        .collect();
-    took.sort_unstable();
-    took[took.len() / 2]
-}
-
-fn per_second(count: usize, took: Duration) -> f64 {
-    count as f64 / took.as_secs_f64()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-fn print(what: &str, goal: &str, ratios: Vec<f64>, note: &str) {
-    let list: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
-    println!("{what}: {:.2} (goal {goal}; rounds {}); {note}", median(ratios), list.join(" "));
-}
-
 fn stream(name: &str) -> StreamId {
     name.parse().expect("a stream")
 }
 
-fn single(runtime: &Runtime) {
-    let (ours, theirs) = (place(), place());
-    let (store, mut raw, mut position) = (store(&ours), raw(&theirs), 0);
-    let (mut ratios, mut notes) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        let batch = ready(SINGLES);
-        let began = Instant::now();
-        batch.iter().for_each(|one| insert(&mut raw, &mut position, std::slice::from_ref(one)));
-        let bare = per_second(SINGLES, began.elapsed());
+/// Events a second of the twin, one commit each.
+fn raw_singles(raw: &mut Connection, position: &mut i64) -> f64 {
+    let batch = ready(SINGLES);
+    let began = Instant::now();
+    batch.iter().for_each(|one| insert(raw, position, std::slice::from_ref(one)));
+    per_second(SINGLES, began.elapsed())
+}
+
+fn single(kit: &mut Kit, runtime: &Runtime) {
+    let (store, mut raw) = (store(&kit.path("single.db")), raw(&kit.path("single-raw.db")));
+    let mut position = 0;
+    let spec = Spec {
+        name: "append, 1 writer, 1 event each",
+        unit: "events/s",
+        beside: "raw",
+        target: Target::AtLeast(0.9),
+    };
+    kit.measure([spec], |_| {
+        let bare = raw_singles(&mut raw, &mut position);
         let batch = events(SINGLES);
         let began = Instant::now();
         runtime.block_on(async {
@@ -174,40 +163,39 @@ fn single(runtime: &Runtime) {
                 appended.expect("appends");
             }
         });
-        let own = per_second(SINGLES, began.elapsed());
-        ratios.push(own / bare);
-        notes.push(format!("{own:.0}/{bare:.0} at sync p50 {:.2?}", sync_p50(&ours)));
-    }
-    print("1 task, 1 event an append", ">= 0.90", ratios, &format!("events/s ours/bare {}", notes.join(" ")));
+        [Pair::new(per_second(SINGLES, began.elapsed()), bare)]
+    });
 }
 
-fn many(runtime: &Runtime) {
-    let (ours, theirs) = (place(), place());
-    let (store, mut raw, mut position) = (Arc::new(store(&ours)), raw(&theirs), 0);
-    let (mut ratios, mut notes) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        let batch = ready(SINGLES);
-        let began = Instant::now();
-        batch.iter().for_each(|one| insert(&mut raw, &mut position, std::slice::from_ref(one)));
-        let bare = per_second(SINGLES, began.elapsed());
+fn many(kit: &mut Kit, runtime: &Runtime) {
+    let (store, mut raw) = (Arc::new(store(&kit.path("many.db"))), raw(&kit.path("many-raw.db")));
+    let mut position = 0;
+    let spec = Spec {
+        name: "append, 64 waiting tasks, 1 event each at an expected version",
+        unit: "events/s",
+        beside: "raw",
+        target: Target::AtLeast(8.0),
+    };
+    kit.measure([spec], |_| {
+        let bare = raw_singles(&mut raw, &mut position);
         let before = store.stats();
+        let task = |number: usize| {
+            let (store, batch) = (Arc::clone(&store), events(TASK_APPENDS));
+            async move {
+                // An order has some ten events, and there are ever new orders.
+                let mut to = stream("order-0");
+                for (index, one) in batch.iter().enumerate() {
+                    if index % 10 == 0 {
+                        to = stream(&format!("order-{}-{number}", one.id));
+                    }
+                    let expected = Expected::At(Version::at(index as u64 % 10));
+                    store.append(&to, expected, std::slice::from_ref(one)).await.expect("appends");
+                }
+            }
+        };
         let began = Instant::now();
         runtime.block_on(async {
-            let task = |number: usize| {
-                let (store, batch) = (Arc::clone(&store), events(TASK_APPENDS));
-                tokio::spawn(async move {
-                    // An order has some ten events, and there are ever new orders.
-                    let mut to = stream("order-0");
-                    for (index, one) in batch.iter().enumerate() {
-                        if index % 10 == 0 {
-                            to = stream(&format!("order-{}-{number}", one.id));
-                        }
-                        let appended = store.append(&to, Expected::Any, std::slice::from_ref(one)).await;
-                        appended.expect("appends");
-                    }
-                })
-            };
-            let tasks: Vec<_> = (0..TASKS).map(task).collect();
+            let tasks: Vec<_> = (0..TASKS).map(|number| tokio::spawn(task(number))).collect();
             for task in tasks {
                 task.await.expect("a task ends");
             }
@@ -215,95 +203,102 @@ fn many(runtime: &Runtime) {
         let own = per_second(TASKS * TASK_APPENDS, began.elapsed());
         let after = store.stats();
         let shared = (after.events - before.events) as f64 / (after.commits - before.commits) as f64;
-        ratios.push(own / bare);
-        notes.push(format!("{own:.0}/{bare:.0} at {shared:.0} an fsync"));
-    }
-    print("64 tasks, 1 event an append", ">= 8", ratios, &format!("events/s ours/bare {}", notes.join(", ")));
+        [Pair::new(own, bare).note(format!("{shared:.1} events a sync"))]
+    });
 }
 
 /// How long 16 waiting tasks wait for their answers, in syncs.
-fn answers(runtime: &Runtime) {
-    let ours = place();
-    let store = Arc::new(store(&ours));
-    let (mut ratios, mut notes) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        let sync = sync_p50(&ours);
+fn answers(kit: &mut Kit, runtime: &Runtime) {
+    let store = Arc::new(store(&kit.path("answers.db")));
+    let spec = |name, beside, most| Spec { name, unit: "ms", beside, target: Target::AtMost(most) };
+    let specs = [
+        spec("answer to an append, 16 tasks, p50", "sync p50", 4.0),
+        spec("answer to an append, 16 tasks, p99", "sync p50", 8.0),
+        spec("answer to an append, 16 tasks, longest", "own p50", 30.0),
+    ];
+    kit.measure(specs, |disk| {
         let task = |number: usize| {
             let store = Arc::clone(&store);
-            tokio::spawn(async move {
-                let mut took = Vec::with_capacity(200);
-                for one in events(200) {
+            async move {
+                let mut took = Vec::with_capacity(ASKS);
+                for one in events(ASKS) {
                     let to = stream(&format!("order-{}-{number}", one.id));
                     let began = Instant::now();
                     store.append(&to, Expected::NoStream, &[one]).await.expect("appends");
-                    took.push(began.elapsed());
+                    took.push(millis(began.elapsed()));
                 }
                 took
-            })
+            }
         };
-        let mut took: Vec<Duration> = runtime.block_on(async {
-            let tasks: Vec<_> = (0..16).map(task).collect();
+        let mut took: Vec<f64> = runtime.block_on(async {
+            let tasks: Vec<_> = (0..ASKERS).map(|number| tokio::spawn(task(number))).collect();
             let mut all = Vec::new();
             for task in tasks {
                 all.extend(task.await.expect("a task ends"));
             }
             all
         });
-        took.sort_unstable();
-        let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
-        ratios.push(at(0.5).as_secs_f64() / sync.as_secs_f64());
-        notes.push(format!("{sync:.2?}/{:.2?}/{:.2?}/{:.2?}", at(0.5), at(0.99), at(1.0)));
-    }
-    let note = format!("sync p50/answer p50/p99/max {}", notes.join(" "));
-    print("16 tasks, answer p50 in syncs", "<= 4", ratios, &note);
+        let [p50, p99, longest] = [0.50, 0.99, 1.0].map(|share| quantile(&mut took, share));
+        [Pair::new(p50, disk.p50), Pair::new(p99, disk.p50), Pair::new(longest, p50)]
+    });
 }
 
-fn bulk(runtime: &Runtime) {
-    let (ours, theirs) = (place(), place());
-    let (store, mut raw, mut position) = (store(&ours), raw(&theirs), 0);
-    let (mut ratios, mut notes) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+fn bulk(kit: &mut Kit, runtime: &Runtime) {
+    let (store, mut raw) = (store(&kit.path("bulk.db")), raw(&kit.path("bulk-raw.db")));
+    let mut position = 0;
+    let spec = Spec {
+        name: "import, 1,000 events an append",
+        unit: "events/s",
+        beside: "raw",
+        target: Target::AtLeast(0.85),
+    };
+    kit.measure([spec], |_| {
         let batches: Vec<Vec<Ready>> = (0..BATCHES).map(|_| ready(BATCH)).collect();
         let began = Instant::now();
         batches.iter().for_each(|batch| insert(&mut raw, &mut position, batch));
         let bare = per_second(BATCH * BATCHES, began.elapsed());
-        let batches: Vec<Vec<Envelope>> = (0..BATCHES).map(|_| events(BATCH)).collect();
-        let began = Instant::now();
-        runtime.block_on(async {
-            for batch in &batches {
-                store.append(&stream("order-1"), Expected::Any, batch).await.expect("appends");
-            }
-        });
-        let own = per_second(BATCH * BATCHES, began.elapsed());
-        ratios.push(own / bare);
-        notes.push(format!("{own:.0}/{bare:.0}"));
-    }
-    print(
-        "1 task, 1000 events an append",
-        ">= 0.85",
-        ratios,
-        &format!("events/s ours/bare {}", notes.join(" ")),
-    );
+        [Pair::new(append_batches(runtime, &store, BATCHES), bare)]
+    });
 }
 
-fn catch_up(runtime: &Runtime) {
-    let ours = place();
-    let store = store(&ours);
-    let count = BATCH * 500;
+/// Events a second of appends of a thousand.
+fn append_batches(runtime: &Runtime, store: &SqliteStore, count: usize) -> f64 {
+    let batches: Vec<Vec<Envelope>> = (0..count).map(|_| events(BATCH)).collect();
+    let began = Instant::now();
     runtime.block_on(async {
-        for number in 0..500 {
+        for batch in &batches {
+            store.append(&stream("order-1"), Expected::Any, batch).await.expect("appends");
+        }
+    });
+    per_second(BATCH * count, began.elapsed())
+}
+
+fn fill(runtime: &Runtime, store: &SqliteStore, count: usize) {
+    runtime.block_on(async {
+        for number in 0..count / BATCH {
             let to = stream(&format!("order-{}", number % 50));
             store.append(&to, Expected::Any, &events(BATCH)).await.expect("appends");
         }
     });
-    let raw = Connection::open(&ours.path).expect("the file opens");
-    let (mut ratios, mut notes) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+}
+
+fn catch_up(kit: &mut Kit, runtime: &Runtime) {
+    let place = kit.path("catch-up.db");
+    let store = store(&place);
+    fill(runtime, &store, LOG);
+    let raw = Connection::open(&place).expect("the file opens");
+    let spec = Spec {
+        name: "catch-up read of 1 M events, raw bytes",
+        unit: "events/s",
+        beside: "bare cursor",
+        target: Target::AtLeast(0.5),
+    };
+    kit.measure([spec], |_| {
         let began = Instant::now();
-        assert_eq!(raw_read(&raw), count);
-        let bare = per_second(count, began.elapsed());
+        assert_eq!(raw_read(&raw), LOG);
+        let bare = per_second(LOG, began.elapsed());
         let began = Instant::now();
-        let (mut seen, mut query) = (0, Query { limit: 1000, ..Query::all() });
+        let (mut seen, mut query) = (0, Query { limit: Query::LIMIT_MAX, ..Query::all() });
         runtime.block_on(async {
             loop {
                 let page = store.read(&query).await.expect("reads");
@@ -314,12 +309,27 @@ fn catch_up(runtime: &Runtime) {
                 }
             }
         });
-        let own = per_second(count, began.elapsed());
-        assert_eq!((seen, query.after), (count, Position::at(count as u64)));
-        ratios.push(own / bare);
-        notes.push(format!("{own:.0}/{bare:.0}"));
-    }
-    print("catch-up read", ">= 0.50", ratios, &format!("events/s ours/bare {}", notes.join(" ")));
+        assert_eq!((seen, query.after), (LOG, Position::at(LOG as u64)));
+        [Pair::new(per_second(LOG, began.elapsed()), bare)]
+    });
+}
+
+/// Whether a long log takes events as fast as a short one.
+fn growth(kit: &mut Kit, runtime: &Runtime) {
+    let (name, count) = match kit.is_long {
+        true => ("import into a log of 10 M events", LARGE_LOG_LONG),
+        false => ("import into a log of 1 M events (--long: 10 M)", LARGE_LOG),
+    };
+    let large = store(&kit.path("large.db"));
+    fill(runtime, &large, count);
+    let spec = Spec { name, unit: "events/s", beside: "of 100 k", target: Target::AtLeast(0.85) };
+    let mut places: Vec<PathBuf> = (0..32).map(|number| kit.path(&format!("small-{number}.db"))).collect();
+    kit.measure([spec], |_| {
+        let small = store(&places.pop().expect("a place for each round"));
+        fill(runtime, &small, SMALL_LOG);
+        let beside = append_batches(runtime, &small, BATCHES / 2);
+        [Pair::new(append_batches(runtime, &large, BATCHES / 2), beside)]
+    });
 }
 
 /// The bare cursor: pages of 500, values borrowed.

@@ -167,20 +167,17 @@ fn read_pragma(connection: &Connection, name: &str) -> Result<i64, StoreError> {
 
 /// Refuses a database that is not a store, unless it is empty or may be adopted.
 fn identify(connection: &Connection, place: &Place, existing: Existing) -> Result<(), StoreError> {
-    let id = read_pragma(connection, "application_id").map_err(|error| match error.kind {
-        StoreErrorKind::NotAStore => {
+    let tables = connection.query_row("select count(*) from sqlite_master", [], |row| row.get(0));
+    let tables: i64 = tables.map_err(|error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => {
             let message = format!("{place} is not a SQLite database; name another file");
-            StoreError::new(StoreErrorKind::NotAStore, message)
+            StoreError::new(StoreErrorKind::NotAStore, message).because(error)
         }
-        _ => error,
+        _ => store_error("cannot open the store", error),
     })?;
-    if id == i64::from(APPLICATION_ID) {
-        return Ok(());
-    }
-    let tables: i64 = connection
-        .query_row("select count(*) from sqlite_master", [], |row| row.get(0))
-        .doing("cannot open the store")?;
-    if tables == 0 || (existing == Existing::Adopt && id == 0) {
+    // Asked second: whoever makes a store at this moment adds its tables and this in one transaction.
+    let id = read_pragma(connection, "application_id")?;
+    if id == i64::from(APPLICATION_ID) || tables == 0 || (existing == Existing::Adopt && id == 0) {
         return Ok(());
     }
     let message = format!("{place} is a SQLite database but not a Factum store; name another file");

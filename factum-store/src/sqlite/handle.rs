@@ -12,7 +12,7 @@ use factum_core::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::connect;
+use super::connect::{self, Opened};
 use super::error::{closed, store_error};
 use super::place::Place;
 use super::readers::{Reader, Readers};
@@ -35,7 +35,7 @@ pub(super) struct Handle {
     watcher: Option<Watcher>,
     writer: Mutex<Option<mpsc::Sender<Request>>>,
     room: Arc<Semaphore>,
-    writing: Mutex<Option<JoinHandle<()>>>,
+    writing: Mutex<Option<JoinHandle<Option<Opened>>>>,
 }
 
 impl Handle {
@@ -145,15 +145,15 @@ impl Handle {
     fn end(&self) {
         self.shared.close();
         drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A native closure that holds the last handle drops it on the writer's thread, which cannot wait for itself.
+        let writing = writing.filter(|writing| writing.thread().id() != thread::current().id());
+        let last = writing.and_then(|writing| writing.join().ok().flatten());
         if let Some(watcher) = &self.watcher {
             watcher.close();
         }
         self.readers.close();
-        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A native closure that holds the last handle drops it on the writer's thread, which cannot wait for itself.
-        if let Some(writing) = writing.filter(|writing| writing.thread().id() != thread::current().id()) {
-            let _ = writing.join();
-        }
+        drop(last);
         self.place.vanish();
     }
 }
@@ -164,7 +164,7 @@ impl Drop for Handle {
     }
 }
 
-fn start(writer: Writer) -> Result<JoinHandle<()>, StoreError> {
+fn start(writer: Writer) -> Result<JoinHandle<Option<Opened>>, StoreError> {
     let started = thread::Builder::new().name("factum-write".to_owned()).spawn(move || writer.run());
     started.map_err(|error| {
         StoreError::new(StoreErrorKind::Other, "cannot start the writing thread").because(error)

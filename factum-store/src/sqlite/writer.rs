@@ -123,7 +123,10 @@ impl Writer {
     }
 
     /// Serves until every sender is gone or the store is closed, and finishes what is queued.
-    pub(super) fn run(mut self) {
+    ///
+    /// Hands its connection over: the last one to go takes the write-ahead log with it, and that must not be left to
+    /// two readers who each see the other.
+    pub(super) fn run(mut self) -> Option<Opened> {
         let mut closers = Vec::new();
         while let Some(first) = self.next() {
             let (mut units, mut bytes) = (Vec::new(), 0);
@@ -154,11 +157,11 @@ impl Writer {
             self.be_polite();
         }
         self.checkpoint(1);
-        self.opened = None;
         for closer in closers {
             // Whoever asked may have gone away.
             let _ = closer.send(());
         }
+        self.opened
     }
 
     /// The next request; waits for it.

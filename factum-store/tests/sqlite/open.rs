@@ -138,7 +138,7 @@ fn a_closed_store_says_so_and_its_file_is_whole() {
     run(async {
         let waiting = {
             let store = store.clone();
-            tokio::spawn(async move { store.wait(factum_core::Position::at(9)).await })
+            tokio::spawn(async move { store.wait(factum_core::Position::END).await })
         };
         let appends = (0..50).map(|number| {
             let store = store.clone();
