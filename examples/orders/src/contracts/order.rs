@@ -271,16 +271,16 @@ impl std::fmt::Display for CancelledBy {
 
 /// Where the order stood before.
 ///
-/// Contract: placed | paid | reserved | ….
+/// Contract: awaiting-payment | paid | stock-reserved | ….
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, rt::serde::Deserialize)]
 #[serde(crate = "factum::contract::rt::serde", from = "String")]
 pub enum OrderStatus {
-    /// `placed`.
-    Placed,
+    /// `awaiting-payment`.
+    AwaitingPayment,
     /// `paid`.
     Paid,
-    /// `reserved`.
-    Reserved,
+    /// `stock-reserved`.
+    StockReserved,
     /// A word that the contract did not have when this was generated.
     Unknown(String),
 }
@@ -290,9 +290,9 @@ impl OrderStatus {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Placed => "placed",
+            Self::AwaitingPayment => "awaiting-payment",
             Self::Paid => "paid",
-            Self::Reserved => "reserved",
+            Self::StockReserved => "stock-reserved",
             Self::Unknown(word) => word,
         }
     }
@@ -301,9 +301,9 @@ impl OrderStatus {
 impl From<String> for OrderStatus {
     fn from(word: String) -> Self {
         match word.as_str() {
-            "placed" => Self::Placed,
+            "awaiting-payment" => Self::AwaitingPayment,
             "paid" => Self::Paid,
-            "reserved" => Self::Reserved,
+            "stock-reserved" => Self::StockReserved,
             _ => Self::Unknown(word),
         }
     }

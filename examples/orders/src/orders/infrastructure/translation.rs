@@ -137,9 +137,9 @@ fn say_cancelled(event: &Cancelled) -> Result<OrderCancelled, Unfit> {
             CancelledBy::Stock => By::Stock,
         })
         .previous_status(match event.previous {
-            Status::AwaitingPayment => OrderStatus::Placed,
+            Status::AwaitingPayment => OrderStatus::AwaitingPayment,
             Status::Paid => OrderStatus::Paid,
-            Status::StockReserved => OrderStatus::Reserved,
+            Status::StockReserved => OrderStatus::StockReserved,
             // No order is cancelled twice; the contract leaves room for words to come.
             Status::Cancelled => OrderStatus::Unknown("cancelled".to_owned()),
         })
@@ -162,9 +162,9 @@ fn hear_cancelled(said: &OrderCancelled) -> Result<Cancelled, Unreadable> {
             By::Unknown(word) => return Err(format!("{word:?} cancels no orders that are known").into()),
         },
         previous: match said.previous_status() {
-            OrderStatus::Placed => Status::AwaitingPayment,
+            OrderStatus::AwaitingPayment => Status::AwaitingPayment,
             OrderStatus::Paid => Status::Paid,
-            OrderStatus::Reserved => Status::StockReserved,
+            OrderStatus::StockReserved => Status::StockReserved,
             OrderStatus::Unknown(word) => return Err(format!("status {word:?} is not known").into()),
         },
         refund: said.refund_amount(),
