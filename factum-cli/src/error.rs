@@ -153,16 +153,21 @@ impl From<AdminError> for CliError {
     }
 }
 
-/// A store's error with what its driver said, once.
+/// A store's error with what its driver said, each thing once.
 fn told(error: &StoreError) -> String {
     let mut text = error.to_string();
+    if error.kind == StoreErrorKind::NotAStore {
+        // It is said already, and a driver's words for it help nobody.
+        return text;
+    }
+    let mut last = text.clone();
     let mut next = error.source();
     while let Some(cause) = next {
         let said = cause.to_string();
-        if !text.contains(&said) {
+        if !text.contains(&said) && !said.ends_with(&last) {
             text = format!("{text}: {said}");
         }
-        next = cause.source();
+        (last, next) = (said, cause.source());
     }
     text
 }
@@ -232,5 +237,8 @@ mod tests {
         let cause = io::Error::other("disk I/O error");
         let error = StoreError::new(StoreErrorKind::Other, "cannot read: disk I/O error").because(cause);
         assert_eq!(told(&error), "cannot read: disk I/O error");
+        let cause = io::Error::other("file is not a database");
+        let error = StoreError::new(StoreErrorKind::NotAStore, "notes.txt is not a store").because(cause);
+        assert_eq!(told(&error), "notes.txt is not a store");
     }
 }

@@ -99,6 +99,7 @@ async fn dead_letters_are_listed_by_group_and_each() {
         ["dlq", "list", "--group", &fingerprint[..6]],
         ["dlq", "list", "--consumer", "stock", "--refused"],
         ["dlq", "list", "--parked"],
+        ["dlq", "list", "--parked", "--each"],
         ["dlq", "list", "--parked", "--each", "--json"],
         ["dlq", "list", "--consumer", "payments"],
     ));
@@ -111,6 +112,9 @@ async fn a_letter_is_shown_whole_by_its_id_or_its_event() {
     let (id, event) =
         (letters["letters"][0]["id"].as_str().unwrap(), letters["letters"][0]["eventId"].as_str().unwrap());
     assert_snapshot!(shown!(shop, ["dlq", "show", id], ["dlq", "show", id, "--json"]));
+    let parked = shop.json(&["dlq", "list", "--parked", "--each"]);
+    let parked = shop.run(&["dlq", "show", parked["letters"][0]["id"].as_str().unwrap()]);
+    assert!(parked.contains("next         in <a while>"), "{parked}");
     assert_eq!(shop.json(&["dlq", "show", event]), shop.json(&["dlq", "show", id]));
 }
 

@@ -71,6 +71,7 @@ pub(super) struct LetterJson<'a> {
     correlation: &'a str,
     since: String,
     at: String,
+    due: Option<String>,
 }
 
 impl<'a> LetterJson<'a> {
@@ -93,6 +94,7 @@ impl<'a> LetterJson<'a> {
             correlation: &troubled.correlation,
             since: troubled.since.to_string(),
             at: troubled.at.to_string(),
+            due: letter.due.map(|due| due.to_string()),
         }
     }
 }
@@ -114,7 +116,8 @@ pub(super) async fn run(args: Args, admin: &Admin, cx: &mut Cx<'_>) -> Result<Do
     if letters.is_empty() {
         cx.out.line(format!("no {}s", noun(which)))?;
     } else if is_each {
-        cx.out.table(&each(&letters))?;
+        let now = admin.store().now().await?;
+        cx.out.table(&each(&letters, which, now))?;
     } else {
         let now = admin.store().now().await?;
         let paint = cx.out.paint();
@@ -161,25 +164,38 @@ fn grouped_table(groups: &[Group], now: factum_core::Timestamp) -> Table {
     table
 }
 
-fn each(letters: &[Letter]) -> Table {
-    let mut table = Table::new([
+fn each(letters: &[Letter], which: Which, now: factum_core::Timestamp) -> Table {
+    let mut columns = vec![
         Column::Left("letter"),
         Column::Left("type"),
         Column::Right("position"),
         Column::Right("attempts"),
         Column::Left("reason"),
-        Column::Cut("error"),
-    ]);
+    ];
+    columns.extend((which == Which::Parked).then_some(Column::Left("next attempt")));
+    columns.push(Column::Cut("error"));
+    let mut table = Table::new(columns);
     for letter in letters {
         let troubled = &letter.troubled;
-        table.row([
+        let mut cells = vec![
             (&letter.id).into(),
             Cell::styled(Style::Cyan, format!("{}.v{}", troubled.name, troubled.version)),
             troubled.position.map(|at| at.to_string()).unwrap_or_default().into(),
             troubled.attempts.to_string().into(),
             Cell::styled(Style::Red, &troubled.reason),
-            (&troubled.error).into(),
-        ]);
+        ];
+        cells.extend((which == Which::Parked).then(|| Cell::from(next(letter, now))));
+        cells.push((&troubled.error).into());
+        table.row(cells);
     }
     table
+}
+
+/// When a parked event is tried next.
+pub(super) fn next(letter: &Letter, now: factum_core::Timestamp) -> String {
+    match letter.due {
+        None => "behind a dead letter".to_owned(),
+        Some(due) if due <= now => "now".to_owned(),
+        Some(due) => ago(due, now),
+    }
 }

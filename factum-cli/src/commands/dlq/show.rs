@@ -1,13 +1,13 @@
 //! `factum dlq show`: one letter whole, with its event.
 
-use factum_core::Recorded;
+use factum_core::{Recorded, Timestamp};
 use factum_runtime::Admin;
-use factum_runtime::admin::{AdminError, Letter};
+use factum_runtime::admin::{AdminError, Letter, Which};
 use serde::Serialize;
 
 use super::super::event::state;
 use super::letter;
-use super::list::LetterJson;
+use super::list::{LetterJson, next};
 use crate::commands::{Cx, Done};
 use crate::error::CliError;
 use crate::output::{Cell, Column, Style, Table, counted, day_time, printable};
@@ -38,7 +38,8 @@ pub(super) async fn run(args: Args, admin: &Admin, cx: &mut Cx<'_>) -> Result<Do
         cx.out.json(&Json { letter: LetterJson::of(&letter), event: event.as_ref().map(EventJson::of) })?;
         return Ok(Done::Clean);
     }
-    cx.out.table(&fields(&letter))?;
+    let now = admin.store().now().await?;
+    cx.out.table(&fields(&letter, now))?;
     let inline = letter.troubled.inline_envelope();
     let envelope = event.as_ref().map(|Recorded { envelope, .. }| envelope).or(inline.as_ref());
     if let Some(envelope) = envelope {
@@ -48,7 +49,7 @@ pub(super) async fn run(args: Args, admin: &Admin, cx: &mut Cx<'_>) -> Result<Do
     Ok(Done::Clean)
 }
 
-fn fields(letter: &Letter) -> Table {
+fn fields(letter: &Letter, now: Timestamp) -> Table {
     let troubled = &letter.troubled;
     let mut table = Table::new([Column::Left("field"), Column::Left("value")]).without_head();
     let mut row = |name: &str, style: Style, value: String| {
@@ -65,6 +66,9 @@ fn fields(letter: &Letter) -> Table {
     row("group", Style::Plain, troubled.fingerprint.clone());
     row("since", Style::Plain, format!("{} UTC", day_time(troubled.since)));
     row("last tried", Style::Plain, format!("{} UTC", day_time(troubled.at)));
+    if letter.which() == Which::Parked {
+        row("next", Style::Plain, next(letter, now));
+    }
     row("event", Style::Cyan, format!("{}.v{}", troubled.name, troubled.version));
     row("id", Style::Plain, troubled.event.to_string());
     row("stream", Style::Plain, troubled.stream.clone().unwrap_or_default());
