@@ -82,6 +82,9 @@ impl Terminal {
                 (r"20\d\d-\d\d-\d\dT[0-9:.]+Z", "2026-01-05T10:00:00Z"),
                 (r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}", "2026-01-05 10:00:00.000"),
                 (r"\d+(\.\d)? (µs|ms|s|min|h) ago +", "<a while> ago  "),
+                // What the runtime keeps beside the log is its own business.
+                (r"[1-9][\d,]* records", "<some> records"),
+                (r#""records": [1-9]\d*"#, "\"records\": 9"),
                 (r"in \d+ min", "in <a while>"),
                 ("last +error", "last  error"),
                 // An id that was cut to the terminal's width.
