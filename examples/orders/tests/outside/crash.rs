@@ -1,6 +1,6 @@
 //! The program is killed at random moments under load, again and again; after each start every promise is checked.
 //!
-//! 15 kills unless `FACTUM_CRASHES` says another number; `FACTUM_LONG=1` means 2,000. The moments differ from run to
+//! 200 kills unless `FACTUM_CRASHES` says another number; `FACTUM_LONG=1` means 2,000. The moments differ from run to
 //! run; a failure prints its seed, and `FACTUM_SEED` repeats the moments of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +46,7 @@ fn number(name: &str) -> Option<u64> {
 
 fn kills() -> usize {
     let long = number("FACTUM_LONG") == Some(1);
-    number("FACTUM_CRASHES").map_or(if long { 2_000 } else { 15 }, |kills| usize::try_from(kills).unwrap())
+    number("FACTUM_CRASHES").map_or(if long { 2_000 } else { 200 }, |kills| usize::try_from(kills).unwrap())
 }
 
 /// What the clients were told: order by customer.
