@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use factum::observe::ConsumerFigures;
 use factum::store::sqlite::{Options, SqliteStore};
 use factum::{
     Commit, Envelope, Event, EventType, Expected, PartitionKey, Position, Running, SLOTS, Slot, Store,
@@ -84,7 +86,11 @@ pub(crate) async fn run_sql(store: &dyn Store, sql: &'static str) {
 pub(crate) async fn caught_up(running: &Running) {
     loop {
         let figures = running.figures().await.expect("figures");
-        if figures.iter().all(|figures| figures.is_up && figures.lag_events == 0) {
+        let is_done = |one: &ConsumerFigures| {
+            // One that has only just started has no lag yet.
+            one.is_up && one.lag_events == 0 && one.metrics.handled.load(Ordering::Relaxed) > 0
+        };
+        if figures.iter().all(is_done) {
             return;
         }
         tokio::time::sleep(LOOK).await;
