@@ -47,6 +47,12 @@ pub fn open(url: &str, gate: Arc<dyn Gate>) -> Result<Opened, StoreError> {
         let message = "PostgreSQL is not built into this program; use sqlite:<path> or memory:";
         return Err(StoreError::new(StoreErrorKind::Invalid, message));
     }
+    if let Some(scheme) = unknown_scheme(url) {
+        // Only the scheme is named: the rest may hold a password.
+        let message =
+            format!("no store is called {scheme}:; use sqlite:<path>, memory:, or the path of a file");
+        return Err(StoreError::new(StoreErrorKind::Invalid, message));
+    }
     #[cfg(feature = "sqlite")]
     {
         let store = SqliteStore::open(url, sqlite::Options::new(gate))?;
@@ -57,5 +63,31 @@ pub fn open(url: &str, gate: Arc<dyn Gate>) -> Result<Opened, StoreError> {
         let _ = gate;
         let message = "no store is built into this program; enable the feature `sqlite` of factum-store";
         Err(StoreError::new(StoreErrorKind::Invalid, message))
+    }
+}
+
+/// The scheme of a URL that no adapter knows. One letter is a drive, and what stands behind a slash is a path.
+fn unknown_scheme(url: &str) -> Option<&str> {
+    let (scheme, _) = url.split_once(':')?;
+    let is_scheme =
+        scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte));
+    (is_scheme && !["sqlite", "memory", "file"].contains(&scheme)).then_some(scheme)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_scheme_is_refused_without_its_secrets() {
+        let error =
+            open("mysql://ann:secret@db/shop", Arc::new(factum_core::OpenGate)).map(|_| ()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no store is called mysql:; use sqlite:<path>, memory:, or the path of a file"
+        );
+        assert_eq!(unknown_scheme("C:\\orders.db"), None);
+        assert_eq!(unknown_scheme("./a:b/orders.db"), None);
+        assert_eq!(unknown_scheme("sqlite:orders.db"), None);
     }
 }

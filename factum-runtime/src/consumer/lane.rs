@@ -361,7 +361,6 @@ impl Lane {
     }
 
     /// Runs an event that nothing holds up, until it has an end. The clock has just been looked at.
-
     pub(crate) async fn run_live(
         &mut self,
         slot: Slot,

@@ -46,8 +46,7 @@ async fn handled(envelope: Envelope) -> Known {
     store.append(&stream, Expected::Any, &[envelope]).await.unwrap();
     running.settled(SOON).await.unwrap();
     running.stop().await;
-    let known = looks.0.lock().unwrap().remove(0);
-    known
+    looks.0.lock().unwrap().remove(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
