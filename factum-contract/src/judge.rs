@@ -11,6 +11,7 @@ use crate::contract::Policy;
 use crate::words::words;
 
 mod candidates;
+pub mod compare;
 mod dialect;
 mod exact;
 mod format;
@@ -25,6 +26,7 @@ mod search;
 mod solve;
 mod witness;
 
+pub use compare::{Comparison, compare, compare_promised, compare_schemas, compare_under};
 pub use dialect::Formats;
 pub use rule::BreakRule;
 

@@ -50,9 +50,12 @@ impl Range {
         }
     }
 
-    pub(super) fn multiple(&mut self, step: Exact, is_wanted: bool) {
-        let list = if is_wanted { &mut self.steps } else { &mut self.steps_not };
-        list.push(step);
+    pub(super) fn multiple(&mut self, step: Exact) {
+        self.steps.push(step);
+    }
+
+    pub(super) fn no_multiple(&mut self, step: Exact) {
+        self.steps_not.push(step);
     }
 
     pub(super) fn except(&mut self, number: Exact) {

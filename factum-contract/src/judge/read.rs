@@ -19,7 +19,7 @@ const DEPTH_MAX: usize = 64;
 /// Reads one document.
 pub(super) fn read(graph: &mut Graph, document: &Value, formats: Formats) -> RuleId {
     let dialect = Dialect::of(document);
-    let has_islands = has_nested_id(document, true);
+    let has_islands = children(document).any(has_id_inside);
     let mut reader =
         Reader { graph, document, dialect, formats, has_islands, known: HashMap::new(), depth: 0 };
     reader.schema(document, "")
@@ -403,16 +403,17 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Whether a schema below the root has an id of its own, which would change what references mean.
-fn has_nested_id(value: &Value, is_root: bool) -> bool {
+/// Whether a schema has an id, here or below, which would change what references mean.
+fn has_id_inside(value: &Value) -> bool {
+    let is_id = |id: &Value| id.as_str().is_some_and(|id| !id.starts_with('#'));
+    value.get("$id").is_some_and(is_id) || children(value).any(has_id_inside)
+}
+
+fn children(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
     match value {
-        Value::Object(fields) => {
-            let is_id = |id: &Value| id.as_str().is_some_and(|id| !id.starts_with('#'));
-            (!is_root && fields.get("$id").is_some_and(is_id))
-                || fields.values().any(|value| has_nested_id(value, false))
-        }
-        Value::Array(items) => items.iter().any(|item| has_nested_id(item, false)),
-        _ => false,
+        Value::Object(fields) => Box::new(fields.values()),
+        Value::Array(items) => Box::new(items.iter()),
+        _ => Box::new(std::iter::empty()),
     }
 }
 

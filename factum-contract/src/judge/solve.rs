@@ -378,7 +378,8 @@ impl<'g> Solver<'g> {
                 (Rule::NumberMin { at, is_open }, false) => range.below(Bound { at: *at, is_open: !is_open }),
                 (Rule::NumberMax { at, is_open }, true) => range.below(Bound { at: *at, is_open: *is_open }),
                 (Rule::NumberMax { at, is_open }, false) => range.above(Bound { at: *at, is_open: !is_open }),
-                (Rule::Multiple(step), is_met) => range.multiple(*step, is_met),
+                (Rule::Multiple(step), true) => range.multiple(*step),
+                (Rule::Multiple(step), false) => range.no_multiple(*step),
                 (Rule::Values(values), false) => {
                     values
                         .iter()

@@ -115,7 +115,10 @@ impl<'d> Reader<'d> {
             let Some(schemas) = keywords.get(keyword).and_then(Value::as_array) else { continue };
             for (index, schema) in schemas.iter().enumerate() {
                 let steps = [keyword, &index.to_string()];
-                let more = self.branch(schema, at, &steps, depth, keyword != "allOf")?;
+                let mut more = self.cases(schema, &below(at, &steps), depth + 1)?;
+                if keyword != "allOf" {
+                    self.may_fail(schema, at, &steps, &mut more);
+                }
                 cases = product(&cases, &more)?;
             }
         }
@@ -142,23 +145,12 @@ impl<'d> Reader<'d> {
         Some(cases)
     }
 
-    /// The cases of a branch that must hold, or that may and may not.
-    fn branch(
-        &mut self,
-        schema: &'d Value,
-        at: &str,
-        steps: &[&str],
-        depth: usize,
-        is_optional: bool,
-    ) -> Option<Vec<Case>> {
-        let mut cases = self.cases(schema, &below(at, steps), depth + 1)?;
-        if is_optional {
-            let holds = self.child(schema, at, steps);
-            let fails = self.graph.add(Rule::Not(holds));
-            cases.iter_mut().for_each(|case| case.given.push(holds));
-            cases.push(Case { given: vec![fails], ..Case::default() });
-        }
-        Some(cases)
+    /// A branch that need not hold: its cases given that it does, and one more given that it does not.
+    fn may_fail(&mut self, schema: &'d Value, at: &str, steps: &[&str], cases: &mut Vec<Case>) {
+        let holds = self.child(schema, at, steps);
+        let fails = self.graph.add(Rule::Not(holds));
+        cases.iter_mut().for_each(|case| case.given.push(holds));
+        cases.push(Case { given: vec![fails], ..Case::default() });
     }
 
     fn condition_cases(

@@ -110,15 +110,17 @@ impl Solver<'_> {
         first.demands.extend(plan.broken.iter().cloned().map(Demand::Breaks));
         first.demands.extend(plan.has_twins.then_some(Demand::Twins));
         let mut cases = vec![first];
-        let met = plan.contains.iter().map(|contains| (contains, true));
-        let broken = plan.contains_not.iter().map(|contains| (contains, false));
-        for (group, (contains, is_met)) in met.chain(broken).enumerate() {
-            let counts = counts(contains, is_met, attempts);
+        let mut all = Vec::new();
+        all.extend(plan.contains.iter().map(|contains| (contains.item, counts_met(contains, attempts))));
+        all.extend(
+            plan.contains_not.iter().map(|contains| (contains.item, counts_broken(contains, attempts))),
+        );
+        for (group, (rule, counts)) in all.into_iter().enumerate() {
             let extended = cases.iter().flat_map(|case| {
                 counts.iter().map(move |(count, is_exact)| {
                     let mut case = case.clone();
-                    case.demands.extend((0..*count).map(|_| Demand::Meets { rule: contains.item, group }));
-                    case.others.extend(is_exact.then_some((group, contains.item)));
+                    case.demands.extend((0..*count).map(|_| Demand::Meets { rule, group }));
+                    case.others.extend(is_exact.then_some((group, rule)));
                     case
                 })
             });
@@ -280,24 +282,27 @@ fn item_goal(plan: &Plan, case: &Case, places: &Places, at: usize) -> Vec<Litera
     goal
 }
 
-/// How many items may meet the rule, and whether that is all of them.
-fn counts(contains: &Contains, is_met: bool, attempts: &mut Attempts) -> Vec<(u64, bool)> {
-    let mut upto = |from: u64, to: u64| {
-        if to > DEMANDS_MAX {
-            attempts.skip("lists would have to contain very many different items");
-        }
-        (from..=to.min(DEMANDS_MAX)).map(|count| (count, true)).collect::<Vec<_>>()
-    };
-    match (is_met, contains.max) {
-        (true, None) => vec![(contains.min, false)],
-        (true, Some(max)) => upto(contains.min, max),
-        (false, max) => {
-            let mut counts = match contains.min {
-                0 => Vec::new(),
-                min => upto(0, min - 1),
-            };
-            counts.extend(max.map(|max| (max.saturating_add(1), false)));
-            counts
-        }
+/// How many items may meet the rule, and whether no others do.
+fn counts_met(contains: &Contains, attempts: &mut Attempts) -> Vec<(u64, bool)> {
+    match contains.max {
+        None => vec![(contains.min, false)],
+        Some(max) => exactly(contains.min, max, attempts),
     }
+}
+
+/// The same for a rule that must be broken: too few, or too many.
+fn counts_broken(contains: &Contains, attempts: &mut Attempts) -> Vec<(u64, bool)> {
+    let mut counts = match contains.min {
+        0 => Vec::new(),
+        min => exactly(0, min - 1, attempts),
+    };
+    counts.extend(contains.max.map(|max| (max.saturating_add(1), false)));
+    counts
+}
+
+fn exactly(from: u64, to: u64, attempts: &mut Attempts) -> Vec<(u64, bool)> {
+    if to > DEMANDS_MAX {
+        attempts.skip("lists would have to contain very many different items");
+    }
+    (from..=to.min(DEMANDS_MAX)).map(|count| (count, true)).collect()
 }
