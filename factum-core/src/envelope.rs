@@ -53,6 +53,12 @@ impl EventId {
         Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 
+    /// The id of an event of another system whose ids are no UUIDs: always the same for the same source and id.
+    #[must_use]
+    pub fn foreign(source: &str, id: &str) -> Self {
+        Self(Uuid::new_v5(&Uuid::new_v5(&Uuid::NAMESPACE_URL, source.as_bytes()), id.as_bytes()))
+    }
+
     /// From its sixteen bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {

@@ -6,6 +6,7 @@
 pub mod breaker;
 pub mod broker;
 pub mod clock;
+pub mod cloudevents;
 pub mod context;
 pub mod decider;
 pub mod envelope;
