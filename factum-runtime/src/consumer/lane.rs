@@ -486,8 +486,13 @@ impl Lane {
 
     /// Whether an operator asked for this event again.
     pub(crate) fn is_replay(&self, arrived: &Arrived) -> bool {
+        let until = self.shared.replay_until();
+        // Asked first, because it is near; the event itself is still on its way from memory.
+        if until == Position::START {
+            return false;
+        }
         let position = arrived.position();
-        position > Position::START && position <= self.shared.replay_until()
+        position > Position::START && position <= until
     }
 
     pub(crate) async fn begin(&mut self) -> Result<Box<dyn Work>, StoreError> {
