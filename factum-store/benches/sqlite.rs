@@ -25,6 +25,7 @@ const TASK_APPENDS: usize = 150;
 /// Tasks whose answers are timed, and what each appends.
 const ASKERS: usize = 16;
 const ASKS: usize = 400;
+const EVENTS_OF_ORDER: usize = 10;
 const BATCH: usize = 1_000;
 const BATCHES: usize = 100;
 const LOG: usize = 1_000_000;
@@ -182,13 +183,8 @@ fn many(kit: &mut Kit, runtime: &Runtime) {
         let task = |number: usize| {
             let (store, batch) = (Arc::clone(&store), events(TASK_APPENDS));
             async move {
-                // An order has some ten events, and there are ever new orders.
-                let mut to = stream("order-0");
                 for (index, one) in batch.iter().enumerate() {
-                    if index % 10 == 0 {
-                        to = stream(&format!("order-{}-{number}", one.id));
-                    }
-                    let expected = Expected::At(Version::at(index as u64 % 10));
+                    let (to, expected) = place_of(number, index, &batch);
                     store.append(&to, expected, std::slice::from_ref(one)).await.expect("appends");
                 }
             }
@@ -207,6 +203,13 @@ fn many(kit: &mut Kit, runtime: &Runtime) {
     });
 }
 
+/// Where a task's event goes: an order has some ten events, and there are ever new orders.
+fn place_of(task: usize, index: usize, events: &[Envelope]) -> (StreamId, Expected) {
+    let first = &events[index - index % EVENTS_OF_ORDER];
+    let version = Version::at((index % EVENTS_OF_ORDER) as u64);
+    (stream(&format!("order-{}-{task}", first.id)), Expected::At(version))
+}
+
 /// How long 16 waiting tasks wait for their answers, in syncs.
 fn answers(kit: &mut Kit, runtime: &Runtime) {
     let store = Arc::new(store(&kit.path("answers.db")));
@@ -221,10 +224,11 @@ fn answers(kit: &mut Kit, runtime: &Runtime) {
             let store = Arc::clone(&store);
             async move {
                 let mut took = Vec::with_capacity(ASKS);
-                for one in events(ASKS) {
-                    let to = stream(&format!("order-{}-{number}", one.id));
+                let batch = events(ASKS);
+                for (index, one) in batch.iter().enumerate() {
+                    let (to, expected) = place_of(number, index, &batch);
                     let began = Instant::now();
-                    store.append(&to, Expected::NoStream, &[one]).await.expect("appends");
+                    store.append(&to, expected, std::slice::from_ref(one)).await.expect("appends");
                     took.push(millis(began.elapsed()));
                 }
                 took

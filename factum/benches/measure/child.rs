@@ -20,7 +20,10 @@ pub(crate) const WORD: &str = "child";
 
 const CATCH_UP: &str = "catch-up";
 const WORK: &str = "work";
-const TRACED: &str = "traced";
+/// Dispatches with nobody who listens to spans.
+pub(crate) const PLAIN: &str = "plain";
+/// Dispatches with every span recorded.
+pub(crate) const TRACED: &str = "traced";
 
 const KEYS: usize = 10_000;
 const SHORT: usize = 1_000_000;
@@ -36,6 +39,7 @@ pub(crate) fn run(runtime: &Runtime, arguments: &[String]) {
     match words[..] {
         [CATCH_UP, place] => println!("{}", runtime.block_on(catch_up(Path::new(place)))),
         [WORK, place] => runtime.block_on(work(Path::new(place))),
+        [PLAIN] => println!("{}", runtime.block_on(dispatch::dispatch())),
         [TRACED] => {
             let spans = tracing_subscriber::registry().with(Fields);
             tracing::subscriber::set_global_default(spans).expect("the only subscriber");
@@ -52,9 +56,9 @@ fn start(arguments: &[&str]) -> Child {
     command.spawn().expect("a child starts")
 }
 
-/// Nanoseconds an event with every span recorded.
-pub(crate) fn dispatch_traced() -> f64 {
-    answer(&[TRACED])
+/// Nanoseconds an event, in a process whose subscriber is the one named.
+pub(crate) fn dispatch(subscriber: &str) -> f64 {
+    answer(&[subscriber])
 }
 
 fn answer(arguments: &[&str]) -> f64 {
