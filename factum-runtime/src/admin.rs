@@ -439,19 +439,26 @@ pub(crate) async fn checkpoints(
     Ok(at)
 }
 
-/// The position just before the first event at or after a time. Times are looked at newest first, because they only
-/// describe events and need not rise with positions.
+/// The position just before the first event at or after a time. Times only describe events and need not rise with
+/// positions: the place is found by halves, and the page before it is searched for events that came out of turn.
 pub(crate) async fn position_at(store: &dyn Store, time: Timestamp) -> Result<Position, StoreError> {
-    let mut query =
-        Query { direction: Direction::Backward, kind: None, limit: Query::LIMIT_MAX, ..Query::default() };
-    loop {
-        let page = store.read(&query).await?;
-        if let Some(older) = page.events.iter().find(|event| event.envelope.time < time) {
-            return Ok(older.position);
+    let (mut low, mut high) = (0, store.head().await?.number());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let query = Query { kind: None, limit: 1, ..Query::default() }.after(Position::at(middle));
+        match store.read(&query).await?.events.first() {
+            Some(event) if event.envelope.time < time => low = event.position.number(),
+            Some(_) | None => high = middle,
         }
-        if !page.more {
-            return Ok(Position::START);
-        }
-        query.up_to = Position::at(page.end.number().saturating_sub(1));
     }
+    let before = Query {
+        direction: Direction::Backward,
+        kind: None,
+        up_to: Position::at(low),
+        limit: Query::LIMIT_MAX,
+        ..Query::default()
+    };
+    let page = store.read(&before).await?.events;
+    let out_of_turn = page.iter().rev().find(|event| event.envelope.time >= time);
+    Ok(out_of_turn.map_or(Position::at(low), |event| Position::at(event.position.number() - 1)))
 }

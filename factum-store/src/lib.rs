@@ -86,7 +86,7 @@ mod tests {
             error.to_string(),
             "no store is called mysql:; use sqlite:<path>, memory:, or the path of a file"
         );
-        assert_eq!(unknown_scheme("C:\\orders.db"), None);
+        assert_eq!(unknown_scheme("c:orders.db"), None, "one letter is a drive");
         assert_eq!(unknown_scheme("./a:b/orders.db"), None);
         assert_eq!(unknown_scheme("sqlite:orders.db"), None);
     }

@@ -117,3 +117,27 @@ async fn an_instance_whose_lease_jumped_away_keeps_working_and_nobody_works_besi
     running.stop().await;
     second.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_is_found_by_halves_even_where_events_came_out_of_turn() {
+    let store = memory();
+    let admin = factum_runtime::Admin::new(store.clone());
+    assert_eq!(admin.position_at(noon()).await.unwrap().number(), 0, "an empty log starts everywhere");
+    // Minutes after noon, by position; the fifth event was delayed on its way.
+    for (index, minute) in [0_u64, 1, 2, 10, 3, 4, 5, 6, 7, 8].into_iter().enumerate() {
+        let event = Stepped { thing: "a".into(), step: index as u32 };
+        let mut envelope = factum_core::Envelope::of(&event).unwrap();
+        envelope.time = noon().plus(Duration::from_secs(60 * minute));
+        let stream = envelope.stream().unwrap();
+        store.append(&stream, factum_core::Expected::Any, &[envelope]).await.unwrap();
+    }
+    let at = async |minute: u64| {
+        let time = noon().plus(Duration::from_secs(60 * minute));
+        admin.position_at(time).await.unwrap().number()
+    };
+    assert_eq!(admin.position_at(noon().minus(HOUR)).await.unwrap().number(), 0);
+    assert_eq!((at(0).await, at(1).await, at(2).await), (0, 1, 2));
+    assert_eq!(at(3).await, 3, "the one from minute ten stands before minute three");
+    assert_eq!(at(9).await, 3);
+    assert_eq!(at(11).await, 10, "after the last event nothing is left");
+}
