@@ -30,6 +30,7 @@ pub use compare::{Comparison, compare, compare_promised, compare_schemas, compar
 pub use dialect::Formats;
 pub use rule::BreakRule;
 
+use dialect::Dialect;
 use graph::Graph;
 use search::Search;
 use solve::{Literal, Solver};
@@ -159,6 +160,9 @@ pub fn judge(old: &Value, new: &Value, mode: Mode, options: Options) -> Verdict 
 fn one_way(writer: &Value, reader: &Value, side: Side, options: Options) -> Verdict {
     if writer == reader && options.policy == Policy::Strict {
         return Verdict::Compatible;
+    }
+    if [writer, reader].into_iter().any(|schema| Dialect::of(schema).is_foreign()) {
+        return Verdict::Unknown { why: "a schema is written in a dialect that is not known".to_owned() };
     }
     let guard = (options.policy == Policy::Lenient).then(|| lenient::guard(writer));
     let mut graph = Graph::default();

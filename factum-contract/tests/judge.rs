@@ -201,6 +201,22 @@ fn judge_says_unknown_with_a_reason() {
 }
 
 #[test]
+fn judge_never_takes_two_things_it_does_not_know_for_the_same() {
+    let remote = |address: &str| json!({ "properties": { "a": { "$ref": address } } });
+    let is_unknown = |old: Value, new: Value| {
+        let verdict = strict(old.clone(), new.clone());
+        assert!(matches!(verdict, Verdict::Unknown { .. }), "{old}\n{new}\n{verdict:?}");
+    };
+    is_unknown(remote("a.json"), remote("b.json"));
+    is_unknown(remote("#nowhere"), remote("#elsewhere"));
+    is_unknown(json!({ "minimum": "1" }), json!({ "minimum": "2" }));
+    let wider = json!({ "properties": { "a": { "$ref": "a.json" } }, "description": "the same" });
+    assert_compatible(remote("a.json"), wider);
+    let deep = |leaf: &str| (0..300).fold(json!({ "type": leaf }), |inner, _| json!({ "items": inner }));
+    is_unknown(deep("number"), deep("integer"));
+}
+
+#[test]
 fn judge_answers_in_bounded_time() {
     let branch = |n: usize| {
         json!({ "type": "object", "required": [format!("a{n}"), format!("b{n}")],

@@ -202,11 +202,9 @@ fn as_draft7(mut schema: Value) -> Value {
 fn to_old_words(schema: &mut Value) {
     match schema {
         Value::Object(keywords) => {
-            if let Some(first) = keywords.remove("prefixItems") {
-                if let Some(rest) = keywords.insert("items".to_owned(), first) {
-                    keywords.insert("additionalItems".to_owned(), rest);
-                }
-            }
+            let rest =
+                keywords.remove("prefixItems").and_then(|first| keywords.insert("items".to_owned(), first));
+            keywords.extend(rest.map(|rest| ("additionalItems".to_owned(), rest)));
             for keyword in ["dependentRequired", "dependentSchemas"] {
                 if let Some(needs) = keywords.remove(keyword) {
                     keywords.insert("dependencies".to_owned(), needs);

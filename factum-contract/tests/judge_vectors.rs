@@ -146,7 +146,7 @@ fn judge_takes_under_a_millisecond_for_a_pair() {
     }
     let each = started.elapsed() / u32::try_from(pairs.len()).unwrap();
     println!("{each:?} for each pair");
-    if !cfg!(debug_assertions) {
-        assert!(each.as_micros() < 1_000, "{each:?} for each pair");
-    }
+    // Without optimisation the same work may take five times as long.
+    let each_max = if cfg!(debug_assertions) { 5_000 } else { 1_000 };
+    assert!(each.as_micros() < each_max, "{each:?} for each pair");
 }

@@ -42,12 +42,12 @@ const NEW_WORDS: [&str; 8] = [
 impl Dialect {
     pub(super) fn of(document: &Value) -> Self {
         if let Some(name) = document.get("$schema").and_then(Value::as_str) {
-            return match name {
-                name if name.contains("draft-06") || name.contains("draft-07") => Self::Draft7,
-                name if name.contains("2019-09") => Self::Draft2019,
-                name if name.contains("2020-12") || name.ends_with("json-schema.org/schema#") => {
-                    Self::Draft2020
+            return match name.trim_end_matches('#') {
+                "http://json-schema.org/draft-06/schema" | "http://json-schema.org/draft-07/schema" => {
+                    Self::Draft7
                 }
+                "https://json-schema.org/draft/2019-09/schema" => Self::Draft2019,
+                "https://json-schema.org/draft/2020-12/schema" => Self::Draft2020,
                 _ => Self::Foreign,
             };
         }

@@ -118,6 +118,13 @@ pub(super) struct FieldRules {
     pub(super) rest: RuleId,
 }
 
+/// What makes an opaque rule the same as another: nothing, or the address of what it stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Identity {
+    Unique(usize),
+    Address(String),
+}
+
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Rule {
@@ -127,8 +134,11 @@ pub(super) enum Rule {
     Not(RuleId),
     /// A reference that leads back to a rule it stands in.
     Link(usize),
-    /// Something that cannot be reasoned about, and why.
-    Opaque(String),
+    /// Something that cannot be reasoned about, and why. Two of them are the same only with the same identity.
+    Opaque {
+        why: String,
+        identity: Identity,
+    },
     Kinds(Kinds),
     Values(Vec<Constant>),
     NumberMin {
@@ -183,6 +193,12 @@ impl Graph {
 
     pub(super) fn is_nothing(&self, id: RuleId) -> bool {
         matches!(self.get(id), Rule::Any(parts) if parts.is_empty())
+    }
+
+    /// A rule that cannot be reasoned about, like no other.
+    pub(super) fn opaque(&mut self, why: String) -> RuleId {
+        let identity = Identity::Unique(self.rules.len());
+        self.intern(Rule::Opaque { why, identity })
     }
 
     pub(super) fn link(&mut self) -> usize {

@@ -21,7 +21,7 @@ type Pointers = BTreeSet<String>;
 pub(super) fn guard(writer: &Value) -> Value {
     let mut guard =
         Guard { writer, dialect: Dialect::of(writer), places: BTreeMap::new(), queue: Vec::new() };
-    guard.place(Pointers::from([String::new()]));
+    let root = guard.place(Pointers::from([String::new()]));
     let mut definitions = Map::new();
     while let Some((name, pointers)) = guard.queue.pop() {
         let schema = guard.schema(&pointers);
@@ -29,7 +29,7 @@ pub(super) fn guard(writer: &Value) -> Value {
     }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$ref": "#/$defs/p0",
+        "allOf": [root],
         "$defs": definitions,
     })
 }
@@ -53,6 +53,10 @@ struct Declared {
 
 impl Guard<'_> {
     fn place(&mut self, pointers: Pointers) -> Value {
+        let pointers = self.declaring(&pointers);
+        if pointers.is_empty() {
+            return json!(true);
+        }
         if let Some(name) = self.places.get(&pointers) {
             return json!({ "$ref": format!("#/$defs/{name}") });
         }
@@ -64,6 +68,20 @@ impl Guard<'_> {
         self.queue.push((name.clone(), pointers.clone()));
         self.places.insert(pointers, name);
         reference
+    }
+
+    /// The schemas among these, and those that apply with them, that declare anything: the rest would only multiply
+    /// places that are the same.
+    fn declaring(&self, pointers: &Pointers) -> Pointers {
+        let mut seen = Pointers::new();
+        for pointer in pointers {
+            self.declare(pointer, &mut seen, &mut Declared::default());
+        }
+        seen.retain(|pointer| {
+            let Some(Value::Object(keywords)) = self.writer.pointer(pointer) else { return false };
+            keywords.iter().any(|(keyword, value)| is_declaring(keyword, value))
+        });
+        seen
     }
 
     fn schema(&mut self, pointers: &Pointers) -> Value {
@@ -162,6 +180,17 @@ impl Guard<'_> {
             }
             _ => {}
         }
+    }
+}
+
+/// Whether a keyword says something of fields or items, or may lead to one that does.
+fn is_declaring(keyword: &str, value: &Value) -> bool {
+    match keyword {
+        "$ref" => !value.as_str().is_some_and(|text| text == "#" || text.starts_with("#/")),
+        "$dynamicRef" | "$recursiveRef" => true,
+        "properties" | "patternProperties" | "additionalProperties" | "unevaluatedProperties" => true,
+        "items" | "prefixItems" | "additionalItems" | "contains" | "unevaluatedItems" => true,
+        _ => false,
     }
 }
 

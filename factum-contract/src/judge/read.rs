@@ -9,12 +9,12 @@ use serde_json::{Map, Value};
 
 use super::dialect::{Dialect, Formats};
 use super::exact::Exact;
-use super::graph::{Constant, Contains, FieldRules, Graph, ItemRules, Kind, Kinds, Rule, RuleId};
+use super::graph::{Constant, Contains, FieldRules, Graph, Identity, ItemRules, Kind, Kinds, Rule, RuleId};
 
 mod unevaluated;
 
 /// How deep schemas may be nested; deeper ones are opaque.
-const DEPTH_MAX: usize = 64;
+const DEPTH_MAX: usize = 200;
 
 /// Reads one document.
 pub(super) fn read(graph: &mut Graph, document: &Value, formats: Formats) -> RuleId {
@@ -92,7 +92,7 @@ impl<'d> Reader<'d> {
     fn keyword(&mut self, all: &'d Keywords, keyword: &str, value: &'d Value, at: &str) -> Option<RuleId> {
         let is_new = self.dialect != Dialect::Draft7;
         let rule = match keyword {
-            "type" => self.kinds(value),
+            "type" => return Some(self.kinds(value)),
             "enum" => match value.as_array() {
                 Some(values) => Rule::Values(constants(values)),
                 None => return Some(self.malformed(keyword)),
@@ -141,6 +141,10 @@ impl<'d> Reader<'d> {
                 return self.dependencies(keyword, value, at);
             }
             "$ref" => return Some(self.reference(value)),
+            // Newer dialects only tell what a text holds; in this one validators may check it.
+            "contentEncoding" | "contentMediaType" if !is_new => {
+                return Some(self.opaque("what a text holds is not looked into"));
+            }
             "$dynamicRef" | "$recursiveRef" if is_new => {
                 return Some(self.opaque("references that depend on where they are used are not followed"));
             }
@@ -163,7 +167,7 @@ impl<'d> Reader<'d> {
         )
     }
 
-    fn kinds(&mut self, value: &Value) -> Rule {
+    fn kinds(&mut self, value: &Value) -> RuleId {
         let words: Vec<&str> = match value {
             Value::String(word) => vec![word],
             Value::Array(words) => words.iter().filter_map(Value::as_str).collect(),
@@ -178,19 +182,19 @@ impl<'d> Reader<'d> {
                 "string" => Kind::Text,
                 "array" => Kind::List,
                 "object" => Kind::Object,
-                _ => return Rule::Opaque(format!("`{word}` is not a type")),
+                _ => return self.graph.opaque(format!("`{word}` is not a type")),
             };
             kinds = kinds.and(kind);
         }
         if words.is_empty() {
-            return Rule::Opaque("`type` is not a word or a list of words".to_owned());
+            return self.malformed("type");
         }
         let kinds = self.graph.add(Rule::Kinds(kinds));
         if !words.contains(&"integer") || words.contains(&"number") {
-            return Rule::All(vec![kinds]);
+            return kinds;
         }
         let whole = self.graph.add(Rule::Multiple(Exact::ONE));
-        Rule::All(vec![kinds, whole])
+        self.graph.add(Rule::All(vec![kinds, whole]))
     }
 
     fn condition(&mut self, all: &'d Keywords, value: &'d Value, at: &str) -> Option<RuleId> {
@@ -313,7 +317,7 @@ impl<'d> Reader<'d> {
 
     fn reference(&mut self, reference: &'d Value) -> RuleId {
         let Some(pointer) = self.pointer(reference) else {
-            return self.opaque("a reference leads out of the document");
+            return self.foreign(reference);
         };
         let Some(target) = self.document.pointer(&pointer) else {
             return self.opaque("a reference leads nowhere");
@@ -336,12 +340,25 @@ impl<'d> Reader<'d> {
         found
     }
 
+    /// What another document says: not known, but the same wherever the same address is written.
+    fn foreign(&mut self, reference: &Value) -> RuleId {
+        let why = "a reference leads out of the document".to_owned();
+        let id = self.document.get("$id").and_then(Value::as_str).unwrap_or_default();
+        let text = reference.as_str().unwrap_or_default();
+        let is_own = text.is_empty() || text.starts_with('#') || (!id.is_empty() && text.starts_with(id));
+        if is_own || self.has_islands {
+            return self.graph.opaque(why);
+        }
+        let address = if text.contains("://") { text.to_owned() } else { format!("{id} {text}") };
+        self.graph.add(Rule::Opaque { why, identity: Identity::Address(address) })
+    }
+
     fn opaque(&mut self, why: &str) -> RuleId {
-        self.graph.add(Rule::Opaque(why.to_owned()))
+        self.graph.opaque(why.to_owned())
     }
 
     fn malformed(&mut self, keyword: &str) -> RuleId {
-        self.graph.add(Rule::Opaque(format!("`{keyword}` does not hold what it should")))
+        self.graph.opaque(format!("`{keyword}` does not hold what it should"))
     }
 }
 
@@ -409,12 +426,19 @@ fn has_id_inside(value: &Value) -> bool {
     value.get("$id").is_some_and(is_id) || children(value).any(has_id_inside)
 }
 
+/// What may be schemas below; listed values are not.
 fn children(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
     match value {
-        Value::Object(fields) => Box::new(fields.values()),
+        Value::Object(fields) => {
+            Box::new(fields.iter().filter(|(key, _)| !is_plain(key)).map(|(_, value)| value))
+        }
         Value::Array(items) => Box::new(items.iter()),
         _ => Box::new(std::iter::empty()),
     }
+}
+
+fn is_plain(keyword: &str) -> bool {
+    matches!(keyword, "enum" | "const" | "default" | "examples")
 }
 
 fn find_anchor(value: &Value, name: &str, at: &str, found: &mut Option<String>) {
@@ -424,7 +448,9 @@ fn find_anchor(value: &Value, name: &str, at: &str, found: &mut Option<String>) 
             if has("$anchor", name) || has("$id", &format!("#{name}")) {
                 found.get_or_insert_with(|| at.to_owned());
             }
-            fields.iter().for_each(|(key, value)| find_anchor(value, name, &below(at, &[key]), found));
+            for (key, value) in fields.iter().filter(|(key, _)| !is_plain(key)) {
+                find_anchor(value, name, &below(at, &[key]), found);
+            }
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {

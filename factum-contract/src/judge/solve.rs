@@ -26,7 +26,7 @@ mod text;
 const STEPS_MAX: u32 = 20_000;
 
 /// How deep documents are built.
-const DEPTH_MAX: usize = 24;
+const DEPTH_MAX: usize = 100;
 
 /// A rule that must be met, or broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,12 +51,23 @@ impl Literal {
 
 pub(super) struct Solver<'g> {
     pub(super) graph: &'g mut Graph,
-    memo: HashMap<Vec<Literal>, Search<Value>>,
+    memo: HashMap<Vec<Literal>, Known>,
+    /// Goals in the memo that lean on a goal further out, oldest first.
+    leaning: Vec<Vec<Literal>>,
     active: HashMap<Vec<Literal>, usize>,
     patterns: HashMap<String, Rc<Pattern>>,
     /// The outermost goal that was assumed empty since somebody last looked.
     assumed: usize,
     steps: u32,
+    /// Why the last value could not be checked.
+    doubt: Option<String>,
+}
+
+/// An outcome, with the depth of the outermost goal that it takes to be empty; `usize::MAX` when it takes none.
+#[derive(Debug, Clone)]
+struct Known {
+    found: Search<Value>,
+    assumed: usize,
 }
 
 /// A literal with the recursive references that led to it.
@@ -98,8 +109,16 @@ struct Branch {
 
 impl<'g> Solver<'g> {
     pub(super) fn new(graph: &'g mut Graph) -> Self {
-        let (memo, active, patterns) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { graph, memo, active, patterns, assumed: usize::MAX, steps: 0 }
+        Self {
+            graph,
+            memo: HashMap::new(),
+            leaning: Vec::new(),
+            active: HashMap::new(),
+            patterns: HashMap::new(),
+            assumed: usize::MAX,
+            steps: 0,
+            doubt: None,
+        }
     }
 
     /// Finds a value for which every literal is true.
@@ -111,7 +130,8 @@ impl<'g> Solver<'g> {
             return Search::Empty;
         }
         if let Some(known) = self.memo.get(&goal) {
-            return known.clone();
+            self.assumed = self.assumed.min(known.assumed);
+            return known.found.clone();
         }
         if let Some(depth) = self.active.get(&goal) {
             self.assumed = self.assumed.min(*depth);
@@ -123,16 +143,32 @@ impl<'g> Solver<'g> {
         }
         self.active.insert(goal.clone(), depth);
         let assumed_before = std::mem::replace(&mut self.assumed, usize::MAX);
+        let leaning_before = self.leaning.len();
         let found = self.solve_kinds(&goal);
         self.active.remove(&goal);
-        // A proof that leans on a goal further out holds only inside it.
-        let leans_outwards = self.assumed < depth;
-        if !leans_outwards || matches!(found, Search::Found(_)) {
-            self.memo.insert(goal, found.clone());
+        let assumed = if found == Search::Empty && self.assumed < depth { self.assumed } else { usize::MAX };
+        self.settle_leaning(leaning_before, &found, assumed);
+        if assumed < usize::MAX {
+            self.leaning.push(goal.clone());
         }
-        let assumed_now = if leans_outwards { self.assumed } else { usize::MAX };
-        self.assumed = assumed_before.min(assumed_now);
+        self.memo.insert(goal, Known { found: found.clone(), assumed });
+        self.assumed = assumed_before.min(assumed);
         found
+    }
+
+    /// Decides about proofs that were found inside a goal and may lean on it: they stand when it is empty itself, for
+    /// good or as long as what it leans on, and are forgotten when it is not.
+    fn settle_leaning(&mut self, from: usize, found: &Search<Value>, assumed: usize) {
+        for goal in &self.leaning[from..] {
+            if *found != Search::Empty {
+                self.memo.remove(goal);
+            } else if let Some(known) = self.memo.get_mut(goal) {
+                known.assumed = if assumed == usize::MAX { assumed } else { known.assumed.min(assumed) };
+            }
+        }
+        if *found != Search::Empty || assumed == usize::MAX {
+            self.leaning.truncate(from);
+        }
     }
 
     fn solve_kinds(&mut self, goal: &[Literal]) -> Search<Value> {
@@ -272,7 +308,7 @@ impl<'g> Solver<'g> {
             }
             Rule::Not(inner) => Step::All(vec![item_of(*inner, !is_met)]),
             Rule::Link(link) => self.follow(*link, item),
-            Rule::Opaque(_) => Step::Atom,
+            Rule::Opaque { .. } => Step::Atom,
             Rule::Kinds(kinds) => Step::Settled(kinds.has(kind) == is_met),
             Rule::Values(values) => {
                 let values: Vec<Constant> =
@@ -323,13 +359,13 @@ impl<'g> Solver<'g> {
         }
         let opaque = atoms
             .iter()
-            .position(|atom| matches!(self.graph.get(atom.rule), Rule::Opaque(_) | Rule::Link(_)));
+            .position(|atom| matches!(self.graph.get(atom.rule), Rule::Opaque { .. } | Rule::Link(_)));
         if let Some(index) = opaque {
             let why = match self.graph.get(atoms[index].rule) {
-                Rule::Opaque(why) => why.clone(),
+                Rule::Opaque { why, .. } => why.clone(),
                 _ => "a schema refers to its own negation".to_owned(),
             };
-            atoms.retain(|atom| !matches!(self.graph.get(atom.rule), Rule::Opaque(_) | Rule::Link(_)));
+            atoms.retain(|atom| !matches!(self.graph.get(atom.rule), Rule::Opaque { .. } | Rule::Link(_)));
             return match self.leaf(kind, atoms) {
                 Search::Empty => Search::Empty,
                 _ => Search::Unknown(Cow::Owned(why)),
@@ -364,7 +400,11 @@ impl<'g> Solver<'g> {
             match self.fits(value, atoms) {
                 Some(true) => return Search::Found(value.clone()),
                 Some(false) => {}
-                None => attempts.skip("it is not known whether a listed value is valid"),
+                None => {
+                    let doubt =
+                        self.doubt.take().unwrap_or_else(|| "a number is too large to compare".to_owned());
+                    attempts.take(Search::<Value>::Unknown(Cow::Owned(doubt)));
+                }
             }
         }
         attempts.end()

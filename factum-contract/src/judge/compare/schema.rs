@@ -40,7 +40,7 @@ fn value(schema: &Schema, expected: Words) -> Value {
             let required =
                 object.fields.iter().filter(|field| field.is_required).map(|field| field.name.as_str());
             put("required", Some(required.collect()));
-            put("additionalProperties", object.is_closed.then(|| json!(false)));
+            put("additionalProperties", object.is_closed.then_some(Value::Bool(false)));
             "object"
         }
         Shape::Map(values) => {

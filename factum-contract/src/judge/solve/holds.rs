@@ -56,7 +56,10 @@ impl Solver<'_> {
                 followed.pop();
                 holds
             }
-            Rule::Opaque(_) => None,
+            Rule::Opaque { why, .. } => {
+                self.doubt = Some(why.clone());
+                None
+            }
             Rule::Kinds(kinds) => Some(kinds.has(Kind::of(value))),
             Rule::Values(values) => Some(values.contains(&Constant::new(value))),
             rule => match value {
@@ -74,8 +77,17 @@ impl Solver<'_> {
         match rule {
             Rule::LengthMin(min) => Some(length() >= *min),
             Rule::LengthMax(max) => Some(length() <= *max),
-            Rule::Pattern(pattern) => self.pattern(pattern).is_match(text),
-            Rule::Format(name) => format::is(name, text),
+            Rule::Pattern(pattern) => {
+                let is_match = self.pattern(pattern).is_match(text);
+                self.doubt =
+                    is_match.is_none().then(|| format!("the pattern {pattern:?} cannot be compiled"));
+                is_match
+            }
+            Rule::Format(name) => {
+                let is_format = format::is(name, text);
+                self.doubt = is_format.is_none().then(|| format!("the format {name:?} is not known"));
+                is_format
+            }
             _ => Some(true),
         }
     }
