@@ -94,6 +94,22 @@ fn judge_tells_the_branches_of_a_union_apart() {
 }
 
 #[test]
+fn judge_tells_the_branches_of_a_long_union_apart() {
+    let union = |count: usize, min: u64| {
+        let branch = |n: usize| {
+            let size = format!("size{n}");
+            json!({ "type": "object", "required": ["kind", size], "additionalProperties": false,
+                "properties": { "kind": { "const": format!("kind{n}") }, size: { "type": "integer", "minimum": min },
+                    "parts": { "type": "array", "items": { "$ref": "#" } } } })
+        };
+        json!({ "oneOf": (0..count).map(branch).collect::<Vec<_>>() })
+    };
+    assert_compatible(union(24, 1), union(25, 0));
+    assert_breaks(union(25, 1), union(24, 0), BreakRule::NoBranch);
+    assert_breaks(union(24, 0), union(24, 1), BreakRule::NoBranch);
+}
+
+#[test]
 fn judge_reads_tuples_of_both_dialects() {
     let old = json!({ "$schema": "http://json-schema.org/draft-07/schema#", "type": "array",
         "items": [{ "type": "integer" }, { "type": "string" }], "additionalItems": false });

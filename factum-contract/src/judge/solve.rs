@@ -6,7 +6,7 @@
 //! smallest document that met it would have to contain a smaller one.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -22,8 +22,11 @@ mod list;
 mod object;
 mod text;
 
-/// Most goals that are looked at in one comparison; keeps the slowest answers within tens of milliseconds.
-const STEPS_MAX: u32 = 20_000;
+/// Most cases that are looked at in one comparison; keeps the slowest answers within a second or so.
+const STEPS_MAX: u32 = 60_000;
+
+/// Most options of a choice that are tried without a look at which of them are possible.
+const OPTIONS_PLAIN_MAX: usize = 8;
 
 /// How deep documents are built.
 const DEPTH_MAX: usize = 100;
@@ -89,6 +92,7 @@ struct Trail {
 struct Choice {
     from: Literal,
     options: Vec<Vec<Item>>,
+    is_narrowed: bool,
 }
 
 /// What a literal comes down to for one kind of value.
@@ -174,6 +178,13 @@ impl<'g> Solver<'g> {
     fn solve_kinds(&mut self, goal: &[Literal]) -> Search<Value> {
         let mut attempts = Attempts::default();
         for kind in Kind::ALL {
+            let is_excluded = |literal: &Literal| match self.graph.get(literal.rule) {
+                Rule::Kinds(kinds) => kinds.has(kind) != literal.is_met,
+                _ => false,
+            };
+            if goal.iter().any(is_excluded) {
+                continue;
+            }
             let todo = goal.iter().map(|literal| Item { literal: *literal, trail: None }).collect();
             let attempt = self.branch(kind, Branch { todo, ..Branch::default() });
             if let Some(found) = attempts.take(attempt) {
@@ -201,8 +212,12 @@ impl<'g> Solver<'g> {
                 break;
             }
         }
-        if branch.choices.len() > 1 && !branch.choices.iter().any(|choice| choice.from.is_met) {
+        let has_union = branch.choices.iter().any(|choice| choice.from.is_met);
+        if !has_union && branch.choices.len() > 1 {
             self.drop_disjoint(kind, &mut branch);
+        }
+        if !has_union && self.narrow(kind, &mut branch) {
+            return self.branch(kind, branch);
         }
         let met = branch.choices.iter().position(|choice| choice.from.is_met);
         let fewest = (0..branch.choices.len()).min_by_key(|index| branch.choices[*index].options.len());
@@ -233,7 +248,9 @@ impl<'g> Solver<'g> {
             Step::Settled(holds) => return holds,
             Step::Atom => branch.atoms.push(item.literal),
             Step::All(items) => branch.todo.extend(items),
-            Step::Any(options) => branch.choices.push(Choice { from: item.literal, options }),
+            Step::Any(options) => {
+                branch.choices.push(Choice { from: item.literal, options, is_narrowed: false });
+            }
         }
         true
     }
@@ -262,18 +279,47 @@ impl<'g> Solver<'g> {
 
     /// Drops what can be broken in any way because nothing could meet it anyhow: the other branches of a union.
     fn drop_disjoint(&mut self, kind: Kind, branch: &mut Branch) {
-        let only = self.graph.add(Rule::Kinds(Kinds::default().and(kind)));
         let choices = std::mem::take(&mut branch.choices);
         for choice in choices {
-            let mut goal = branch.atoms.clone();
-            goal.extend([Literal::met(only), choice.from.negated()]);
-            let assumed = std::mem::replace(&mut self.assumed, usize::MAX);
-            let is_disjoint = self.solve(goal) == Search::Empty && self.assumed == usize::MAX;
-            self.assumed = assumed.min(self.assumed);
-            if !is_disjoint {
+            if !self.is_disjoint(kind, &branch.atoms, choice.from.negated()) {
                 branch.choices.push(choice);
             }
         }
+    }
+
+    /// Takes out of long choices what cannot be met: pairs of a union's branches grow with the square of their count.
+    fn narrow(&mut self, kind: Kind, branch: &mut Branch) -> bool {
+        let mut has_changed = false;
+        for index in 0..branch.choices.len() {
+            let choice = &mut branch.choices[index];
+            if choice.is_narrowed || choice.options.len() <= OPTIONS_PLAIN_MAX {
+                continue;
+            }
+            choice.is_narrowed = true;
+            let pairs = choice.options.iter().filter(|option| option.len() == 2).flatten();
+            let literals: BTreeSet<Literal> =
+                pairs.map(|item| item.literal).filter(|literal| literal.is_met).collect();
+            for literal in literals {
+                if self.is_disjoint(kind, &branch.atoms, literal) {
+                    let options = &mut branch.choices[index].options;
+                    options.retain(|option| option.iter().all(|item| item.literal != literal));
+                    has_changed = true;
+                }
+            }
+        }
+        has_changed
+    }
+
+    /// Whether nothing meets the literal together with the atoms; proven without leaning on a goal further out, since
+    /// what is looked at here is no smaller than the value that is looked for.
+    fn is_disjoint(&mut self, kind: Kind, atoms: &[Literal], literal: Literal) -> bool {
+        let only = self.graph.add(Rule::Kinds(Kinds::default().and(kind)));
+        let mut goal = atoms.to_vec();
+        goal.extend([Literal::met(only), literal]);
+        let assumed = std::mem::replace(&mut self.assumed, usize::MAX);
+        let is_disjoint = self.solve(goal) == Search::Empty && self.assumed == usize::MAX;
+        self.assumed = assumed.min(self.assumed);
+        is_disjoint
     }
 
     fn step(&mut self, kind: Kind, item: &Item) -> Step {
