@@ -161,7 +161,8 @@ fn one_way(writer: &Value, reader: &Value, side: Side, options: Options) -> Verd
     if writer == reader && options.policy == Policy::Strict {
         return Verdict::Compatible;
     }
-    if [writer, reader].into_iter().any(|schema| Dialect::of(schema).is_foreign()) {
+    let dialects = [writer, reader].map(Dialect::of);
+    if dialects.contains(&Dialect::Foreign) {
         return Verdict::Unknown { why: "a schema is written in a dialect that is not known".to_owned() };
     }
     let guard = (options.policy == Policy::Lenient).then(|| lenient::guard(writer));
@@ -172,6 +173,9 @@ fn one_way(writer: &Value, reader: &Value, side: Side, options: Options) -> Verd
     goal.extend(guard.as_ref().map(|guard| Literal::met(read::read(&mut graph, guard, options.formats))));
     let found = Solver::new(&mut graph).solve(goal);
     let why = match found {
+        Search::Empty if is_split_over_whole_numbers(dialects) => {
+            "draft 4 and later drafts disagree about whole numbers".to_owned()
+        }
         Search::Empty => return Verdict::Compatible,
         Search::Found(document) => {
             let witness = match Witness::new(writer, guard.as_ref(), reader, options.formats) {
@@ -186,6 +190,11 @@ fn one_way(writer: &Value, reader: &Value, side: Side, options: Options) -> Verd
         Search::Unknown(why) => why.into_owned(),
     };
     try_candidates(writer, guard.as_ref(), reader, side, options).unwrap_or(Verdict::Unknown { why })
+}
+
+/// Whether `1.0` may be a whole number on one side and not on the other.
+fn is_split_over_whole_numbers(dialects: [Dialect; 2]) -> bool {
+    dialects[0] != dialects[1] && dialects.contains(&Dialect::Draft4)
 }
 
 /// Where nothing is proven, documents made of both schemas' own words may still show a break.

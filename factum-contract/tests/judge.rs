@@ -120,6 +120,15 @@ fn judge_reads_tuples_of_both_dialects() {
 }
 
 #[test]
+fn judge_reads_open_bounds_of_draft_4() {
+    let bound = |is_open: bool| json!({ "$schema": "http://json-schema.org/draft-04/schema#", "type": "number", "minimum": 0, "exclusiveMinimum": is_open });
+    assert_compatible(bound(true), bound(false));
+    assert_breaks(bound(false), bound(true), BreakRule::Bounds);
+    let why = "draft 4 and later drafts disagree about whole numbers".to_owned();
+    assert_eq!(strict(bound(true), json!({ "minimum": 0 })), Verdict::Unknown { why });
+}
+
+#[test]
 fn judge_counts_what_lists_contain() {
     let holds = |min: u64, max: u64| json!({ "type": "array", "contains": { "const": 1 }, "minContains": min, "maxContains": max });
     assert_compatible(holds(2, 3), holds(1, 4));

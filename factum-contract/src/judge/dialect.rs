@@ -7,6 +7,8 @@ use serde_json::Value;
 /// A dialect of JSON Schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
+    /// Draft 4: as draft 7 with fewer words; whether a bound is open is said beside it.
+    Draft4,
     /// Draft 6 and 7: `definitions`, tuples by a list in `items`, nothing counts beside `$ref`.
     Draft7,
     /// 2019-09: as 2020-12, with tuples as in draft 7.
@@ -43,6 +45,7 @@ impl Dialect {
     pub(super) fn of(document: &Value) -> Self {
         if let Some(name) = document.get("$schema").and_then(Value::as_str) {
             return match name.trim_end_matches('#') {
+                "http://json-schema.org/draft-04/schema" => Self::Draft4,
                 "http://json-schema.org/draft-06/schema" | "http://json-schema.org/draft-07/schema" => {
                     Self::Draft7
                 }
@@ -60,12 +63,24 @@ impl Dialect {
         self == Self::Foreign
     }
 
+    /// Whether nothing counts beside `$ref`, and none of the words of 2019 and later do.
+    pub(super) fn is_old(self) -> bool {
+        matches!(self, Self::Draft4 | Self::Draft7)
+    }
+
+    /// Whether a keyword is a word of the dialect, among those that draft 6 and 7 brought.
+    pub(super) fn has_word(self, keyword: &str) -> bool {
+        let is_younger = matches!(keyword, "const" | "contains" | "propertyNames" | "if" | "then" | "else");
+        self != Self::Draft4 || !is_younger
+    }
+
     pub(super) fn has_prefix_items(self) -> bool {
         self == Self::Draft2020
     }
 
     pub(super) fn of_validator(self) -> jsonschema::Draft {
         match self {
+            Self::Draft4 => jsonschema::Draft::Draft4,
             Self::Draft7 => jsonschema::Draft::Draft7,
             Self::Draft2019 => jsonschema::Draft::Draft201909,
             Self::Draft2020 | Self::Foreign => jsonschema::Draft::Draft202012,

@@ -133,7 +133,7 @@ impl Guard<'_> {
                 }
                 _ => declared.is_open = true,
             }
-            if self.dialect == Dialect::Draft7 {
+            if self.dialect.is_old() {
                 return;
             }
         }

@@ -19,7 +19,8 @@ const DEPTH_MAX: usize = 200;
 /// Reads one document.
 pub(super) fn read(graph: &mut Graph, document: &Value, formats: Formats) -> RuleId {
     let dialect = Dialect::of(document);
-    let has_islands = children(document).any(has_id_inside);
+    let id_key = if dialect == Dialect::Draft4 { "id" } else { "$id" };
+    let has_islands = children(document).any(|child| has_id_inside(child, id_key));
     let mut reader =
         Reader { graph, document, dialect, formats, has_islands, known: HashMap::new(), depth: 0 };
     reader.schema(document, "")
@@ -75,7 +76,7 @@ impl<'d> Reader<'d> {
         if self.dialect.is_foreign() {
             return self.opaque("the schema is written in a dialect that is not known");
         }
-        if self.dialect == Dialect::Draft7
+        if self.dialect.is_old()
             && let Some(reference) = keywords.get("$ref")
         {
             return self.reference(reference);
@@ -86,11 +87,14 @@ impl<'d> Reader<'d> {
             parts.extend(part);
         }
         let whole = self.graph.add(Rule::All(parts));
-        if self.dialect == Dialect::Draft7 { whole } else { self.unevaluated(keywords, at, whole) }
+        if self.dialect.is_old() { whole } else { self.unevaluated(keywords, at, whole) }
     }
 
     fn keyword(&mut self, all: &'d Keywords, keyword: &str, value: &'d Value, at: &str) -> Option<RuleId> {
-        let is_new = self.dialect != Dialect::Draft7;
+        if !self.dialect.has_word(keyword) {
+            return None;
+        }
+        let is_new = !self.dialect.is_old();
         let rule = match keyword {
             "type" => return Some(self.kinds(value)),
             "enum" => match value.as_array() {
@@ -103,12 +107,9 @@ impl<'d> Reader<'d> {
             "oneOf" => Rule::One(self.list(value, at, keyword)?),
             "not" => Rule::Not(self.child(value, at, &[keyword])),
             "if" => return self.condition(all, value, at),
-            "minimum" | "exclusiveMinimum" => match exact(value) {
-                Some(bound) => Rule::NumberMin { at: bound, is_open: keyword == "exclusiveMinimum" },
-                None => return Some(self.malformed(keyword)),
-            },
-            "maximum" | "exclusiveMaximum" => match exact(value) {
-                Some(bound) => Rule::NumberMax { at: bound, is_open: keyword == "exclusiveMaximum" },
+            "exclusiveMinimum" | "exclusiveMaximum" if self.dialect == Dialect::Draft4 => return None,
+            "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => match exact(value) {
+                Some(at) => self.bound(all, keyword, at),
                 None => return Some(self.malformed(keyword)),
             },
             "multipleOf" => match exact(value).filter(|step| step.is_positive()) {
@@ -197,6 +198,18 @@ impl<'d> Reader<'d> {
         self.graph.add(Rule::All(vec![kinds, whole]))
     }
 
+    fn bound(&self, all: &Keywords, keyword: &str, at: Exact) -> Rule {
+        let (beside, is_low) = match keyword {
+            "minimum" | "exclusiveMinimum" => ("exclusiveMinimum", true),
+            _ => ("exclusiveMaximum", false),
+        };
+        let is_open = match self.dialect {
+            Dialect::Draft4 => all.get(beside) == Some(&Value::Bool(true)),
+            _ => keyword == beside,
+        };
+        if is_low { Rule::NumberMin { at, is_open } } else { Rule::NumberMax { at, is_open } }
+    }
+
     fn condition(&mut self, all: &'d Keywords, value: &'d Value, at: &str) -> Option<RuleId> {
         if !all.contains_key("then") && !all.contains_key("else") {
             return None;
@@ -244,7 +257,7 @@ impl<'d> Reader<'d> {
     fn contains(&mut self, all: &'d Keywords, value: &'d Value, at: &str) -> Rule {
         let item = self.child(value, at, &["contains"]);
         let bound = |keyword: &str| match self.dialect {
-            Dialect::Draft7 => None,
+            Dialect::Draft4 | Dialect::Draft7 => None,
             _ => all.get(keyword).and_then(count),
         };
         Rule::Contains(Contains { item, min: bound("minContains").unwrap_or(1), max: bound("maxContains") })
@@ -287,7 +300,7 @@ impl<'d> Reader<'d> {
     }
 
     fn dependencies(&mut self, keyword: &str, value: &'d Value, at: &str) -> Option<RuleId> {
-        if (keyword == "dependencies") != (self.dialect == Dialect::Draft7) && keyword != "dependencies" {
+        if (keyword == "dependencies") != self.dialect.is_old() && keyword != "dependencies" {
             return None;
         }
         let mut parts = Vec::new();
@@ -325,9 +338,14 @@ impl<'d> Reader<'d> {
         self.schema(target, &pointer)
     }
 
+    fn own_id(&self) -> &'d str {
+        let key = if self.dialect == Dialect::Draft4 { "id" } else { "$id" };
+        self.document.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
     fn pointer(&self, reference: &Value) -> Option<String> {
         let text = reference.as_str()?;
-        let id = self.document.get("$id").and_then(Value::as_str).unwrap_or_default();
+        let id = self.own_id();
         let fragment = text.strip_prefix(id).unwrap_or(text).strip_prefix('#')?;
         if self.has_islands {
             return None;
@@ -343,7 +361,7 @@ impl<'d> Reader<'d> {
     /// What another document says: not known, but the same wherever the same address is written.
     fn foreign(&mut self, reference: &Value) -> RuleId {
         let why = "a reference leads out of the document".to_owned();
-        let id = self.document.get("$id").and_then(Value::as_str).unwrap_or_default();
+        let id = self.own_id();
         let text = reference.as_str().unwrap_or_default();
         let is_own = text.is_empty() || text.starts_with('#') || (!id.is_empty() && text.starts_with(id));
         if is_own || self.has_islands {
@@ -421,9 +439,9 @@ fn percent_decoded(text: &str) -> String {
 }
 
 /// Whether a schema has an id, here or below, which would change what references mean.
-fn has_id_inside(value: &Value) -> bool {
+fn has_id_inside(value: &Value, key: &str) -> bool {
     let is_id = |id: &Value| id.as_str().is_some_and(|id| !id.starts_with('#'));
-    value.get("$id").is_some_and(is_id) || children(value).any(has_id_inside)
+    value.get(key).is_some_and(is_id) || children(value).any(|child| has_id_inside(child, key))
 }
 
 /// What may be schemas below; listed values are not.
