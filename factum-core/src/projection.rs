@@ -3,13 +3,15 @@
 //! SQL names a table as `{order_summary}`; the name is resolved to the physical table of this projection's version,
 //! so that a rebuild fills new tables beside the live ones.
 
+use std::collections::HashMap;
 use std::future::Future;
+use std::sync::{PoisonError, RwLock};
 
 use crate::context::Context;
 use crate::event::EventSet;
 use crate::failure::Failure;
 use crate::name::{ConsumerName, TableName};
-use crate::sql::{Lock, Rows, Value};
+use crate::sql::{Lock, Rows, Sql, Value};
 use crate::store::StoreError;
 
 /// One table of a projection.
@@ -78,10 +80,12 @@ pub struct TableError {
 }
 
 /// Logical to physical table names of one version of a projection.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct PhysicalNames {
     projection: String,
     names: Vec<(TableName, String)>,
+    /// Statements of the projection's code, by where their text stands in the program: resolved once.
+    resolved: RwLock<HashMap<(usize, usize), Sql>>,
 }
 
 impl PhysicalNames {
@@ -89,13 +93,24 @@ impl PhysicalNames {
     #[must_use]
     pub fn new(projection: &ConsumerName, tables: &[Table], suffix: &str) -> Self {
         let names = tables.iter().map(|table| (table.name.clone(), format!("{}__{suffix}", table.name)));
-        Self { projection: projection.to_string(), names: names.collect() }
+        Self { projection: projection.to_string(), names: names.collect(), resolved: RwLock::default() }
     }
 
     /// The physical name of a table.
     #[must_use]
     pub fn physical(&self, table: &str) -> Option<&str> {
         self.names.iter().find(|(name, _)| name == table).map(|(_, physical)| physical.as_str())
+    }
+
+    /// The same for a statement that stands in the program: resolved the first time, shared after that.
+    fn resolve_once(&self, sql: &'static str) -> Result<Sql, TableError> {
+        let place = (sql.as_ptr() as usize, sql.len());
+        if let Some(known) = self.resolved.read().unwrap_or_else(PoisonError::into_inner).get(&place) {
+            return Ok(known.clone());
+        }
+        let resolved = Sql::from(self.resolve(sql)?);
+        self.resolved.write().unwrap_or_else(PoisonError::into_inner).insert(place, resolved.clone());
+        Ok(resolved)
     }
 
     /// Replaces `{table}` by its physical name throughout a statement.
@@ -135,7 +150,7 @@ impl<'c, 'w> Tables<'c, 'w> {
 
     /// Collects a statement on the projection's tables, named in braces.
     pub fn execute(&mut self, sql: &'static str, params: Vec<Value>) {
-        match self.names.resolve(sql) {
+        match self.names.resolve_once(sql) {
             Ok(sql) => self.cx.execute(sql, params),
             Err(error) => self.fault = self.fault.take().or(Some(error)),
         }

@@ -2,35 +2,49 @@
 //!
 //! Text from outside only ever travels as a bound [`Value`].
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::name::Text;
 use crate::time::Timestamp;
 
 /// One statement; placeholders are `$1`, `$2` … on every store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sql(Cow<'static, str>);
+#[derive(Clone)]
+pub struct Sql(Text);
 
 impl Sql {
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
+    }
+}
+
+impl PartialEq for Sql {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Sql {}
+
+impl fmt::Debug for Sql {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
 impl From<&'static str> for Sql {
     fn from(text: &'static str) -> Self {
-        Self(Cow::Borrowed(text))
+        Self(Text::Static(text))
     }
 }
 
 impl From<String> for Sql {
     fn from(text: String) -> Self {
-        Self(Cow::Owned(text))
+        Self(Text::Shared(text.into()))
     }
 }
 

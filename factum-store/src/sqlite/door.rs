@@ -53,13 +53,18 @@ impl Door {
 
     /// Runs `work` with the user's rights, and stops it once `budget` has passed.
     pub(super) fn as_user<T>(&self, budget: Duration, work: impl FnOnce() -> T) -> T {
-        let deadline = self.shared.started.elapsed() + budget;
-        self.shared.deadline_us.store(deadline.as_micros() as u64, Ordering::Relaxed);
+        self.renew(budget);
         self.shared.is_user.store(true, Ordering::Relaxed);
         *self.refusal() = None;
         // Left on unwinding too: a panicking closure must not leave the user's rights to what comes next.
         let _leave = Leave(&self.shared);
         work()
+    }
+
+    /// Gives what runs with the user's rights another `budget` from now.
+    pub(super) fn renew(&self, budget: Duration) {
+        let deadline = self.shared.started.elapsed() + budget;
+        self.shared.deadline_us.store(deadline.as_micros() as u64, Ordering::Relaxed);
     }
 
     /// What was refused, when the last statement was.

@@ -56,21 +56,29 @@ impl Fault {
     }
 }
 
-/// Runs a statement that writes.
-pub(super) fn execute(
+/// Runs a statement once for each list of values, for its effect.
+///
+/// Compiled and looked at once: projections collect the same statement hundreds of times.
+pub(super) fn execute<'p>(
     connection: &Connection,
     door: &Door,
     sql: &str,
-    params: &[Value],
+    all_params: impl Iterator<Item = &'p [Value]>,
     budget: Duration,
 ) -> Result<(), Fault> {
     refuse_own(sql)?;
     door.as_user(budget, || {
         let mut statement = connection.prepare_cached(sql)?;
-        bind(&mut statement, params)?;
-        // A statement that answers rows, such as `insert … returning`, is stepped to its end.
-        let mut rows = statement.raw_query();
-        while rows.next()?.is_some() {}
+        let numbers = placeholders(&statement)?;
+        for (run, params) in all_params.enumerate() {
+            if run > 0 {
+                door.renew(budget);
+            }
+            bind(&mut statement, &numbers, params)?;
+            // A statement that answers rows, such as `insert … returning`, is stepped to its end.
+            let mut rows = statement.raw_query();
+            while rows.next()?.is_some() {}
+        }
         Ok(())
     })
 }
@@ -86,7 +94,8 @@ pub(super) fn query(
     refuse_own(sql)?;
     door.as_user(budget, || {
         let mut statement = connection.prepare_cached(sql)?;
-        bind(&mut statement, params)?;
+        let numbers = placeholders(&statement)?;
+        bind(&mut statement, &numbers, params)?;
         let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
         let (mut found, mut bytes) = (Vec::new(), 0);
         let mut rows = statement.raw_query();
@@ -121,21 +130,32 @@ fn refuse_own(sql: &str) -> Result<(), Fault> {
     Err(Fault::Refused(StoreError::new(StoreErrorKind::Invalid, message)))
 }
 
-fn bind(statement: &mut Statement<'_>, params: &[Value]) -> Result<(), Fault> {
-    let wrong = |message: String| Fault::Refused(StoreError::new(StoreErrorKind::Invalid, message));
-    statement.clear_bindings();
-    for index in 1..=statement.parameter_count() {
+/// Which of the values each placeholder stands for, from 0.
+fn placeholders(statement: &Statement<'_>) -> Result<Vec<usize>, Fault> {
+    let number = |index: usize| {
         let name = statement.parameter_name(index).unwrap_or("?");
         let number = name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok());
-        let Some(number) = number.filter(|number| *number > 0) else {
-            return Err(wrong(format!("placeholder {name} is not one of $1, $2, …")));
+        number
+            .and_then(|number| number.checked_sub(1))
+            .ok_or_else(|| wrong(format!("placeholder {name} is not one of $1, $2, …")))
+    };
+    (1..=statement.parameter_count()).map(number).collect()
+}
+
+fn bind(statement: &mut Statement<'_>, numbers: &[usize], params: &[Value]) -> Result<(), Fault> {
+    statement.clear_bindings();
+    for (index, number) in numbers.iter().enumerate() {
+        let Some(param) = params.get(*number) else {
+            let given = params.len();
+            return Err(wrong(format!("placeholder ${} has no value; {given} were given", number + 1)));
         };
-        let Some(param) = params.get(number - 1) else {
-            return Err(wrong(format!("placeholder ${number} has no value; {} were given", params.len())));
-        };
-        statement.raw_bind_parameter(index, bound(param))?;
+        statement.raw_bind_parameter(index + 1, bound(param))?;
     }
     Ok(())
+}
+
+fn wrong(message: String) -> Fault {
+    Fault::Refused(StoreError::new(StoreErrorKind::Invalid, message))
 }
 
 fn bound(value: &Value) -> ToSqlOutput<'_> {

@@ -77,6 +77,23 @@ impl Step {
             }
     }
 
+    /// How many of the steps at the front are one statement, over and over; they are run as one.
+    pub(super) fn alike(steps: &[Self]) -> usize {
+        let Some(Self::Execute { sql: first, .. }) = steps.first() else { return 1 };
+        steps.iter().take_while(|step| matches!(step, Self::Execute { sql, .. } if sql == first)).count()
+    }
+
+    /// Does steps that are alike.
+    pub(super) fn run_alike(steps: &[Self], connection: &Connection, door: &Door) -> Result<(), Stop> {
+        let Some(Self::Execute { sql, .. }) = steps.first() else { return Ok(()) };
+        let params = steps.iter().filter_map(|step| match step {
+            Self::Execute { params, .. } => Some(params.as_slice()),
+            _ => None,
+        });
+        let done = statement::execute(connection, door, sql.as_str(), params, STATEMENT_MAX);
+        done.map_err(|fault| stop(fault, sql.as_str(), door))
+    }
+
     /// Does it, within a transaction that holds the write lock.
     pub(super) fn run(
         &mut self,
@@ -91,6 +108,7 @@ impl Step {
             Self::Put { record, guard } => record::put(connection, record, *guard).map(|()| None),
             Self::Remove { kind, id, guard } => record::remove(connection, *kind, id, *guard).map(|()| None),
             Self::Execute { sql, params } => {
+                let params = std::iter::once(params.as_slice());
                 let done = statement::execute(connection, door, sql.as_str(), params, budget);
                 done.map(|()| None).map_err(|fault| stop(fault, sql.as_str(), door))
             }

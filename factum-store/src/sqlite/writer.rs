@@ -230,8 +230,16 @@ impl Writer {
             self.control(include_str!("sql/savepoint.sql"))?;
         }
         let mut committed = Committed::default();
-        for step in steps.iter_mut() {
-            match self.step(step, Duration::MAX) {
+        let mut rest = &mut *steps;
+        while !rest.is_empty() {
+            let alike = Step::alike(rest);
+            let (now, later) = std::mem::take(&mut rest).split_at_mut(alike);
+            rest = later;
+            let done = match now {
+                [step] => self.step(step, Duration::MAX),
+                alike => self.alike(alike).map(|()| None),
+            };
+            match done {
                 Ok(appended) => {
                     let appended = appended.into_iter();
                     committed.appended.extend(appended);
@@ -263,6 +271,11 @@ impl Writer {
     fn step(&mut self, step: &mut Step, budget: Duration) -> Result<Option<factum_core::Appended>, Stop> {
         let Some(Opened { connection, door }) = &self.opened else { return Err(gone().into()) };
         step.run(connection, door, &mut self.log, budget)
+    }
+
+    fn alike(&mut self, steps: &[Step]) -> Result<(), Stop> {
+        let Some(Opened { connection, door }) = &self.opened else { return Err(gone().into()) };
+        Step::run_alike(steps, connection, door)
     }
 
     /// What the unit answers, when the transaction is still sound.
