@@ -169,12 +169,23 @@ fn one_way(writer: &Value, reader: &Value, side: Side, options: Options) -> Verd
     let mut graph = Graph::default();
     let writer_rule = read::read(&mut graph, writer, options.formats);
     let reader_rule = read::read(&mut graph, reader, options.formats);
-    let mut goal = vec![Literal::met(writer_rule), Literal::broken(reader_rule)];
-    goal.extend(guard.as_ref().map(|guard| Literal::met(read::read(&mut graph, guard, options.formats))));
-    let found = Solver::new(&mut graph).solve(goal);
+    let guard_rule = guard.as_ref().map(|guard| read::read(&mut graph, guard, options.formats));
+    let sent: Vec<Literal> = std::iter::once(writer_rule).chain(guard_rule).map(Literal::met).collect();
+    let mut goal = sent.clone();
+    goal.push(Literal::broken(reader_rule));
+    let mut solver = Solver::new(&mut graph);
+    let found = solver.solve(goal);
     let why = match found {
         Search::Empty if is_split_over_whole_numbers(dialects) => {
             "draft 4 and later drafts disagree about whole numbers".to_owned()
+        }
+        // That nothing at all is sent would be a poor proof.
+        Search::Empty
+            if guard.is_some()
+                && solver.solve(sent) == Search::Empty
+                && solver.solve(vec![Literal::met(writer_rule)]) != Search::Empty =>
+        {
+            "the writer must send fields that it does not declare".to_owned()
         }
         Search::Empty => return Verdict::Compatible,
         Search::Found(document) => {

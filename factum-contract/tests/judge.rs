@@ -197,6 +197,19 @@ fn judge_finds_lenient_breaks_in_what_is_declared() {
 }
 
 #[test]
+fn judge_proves_nothing_by_writers_that_can_send_nothing() {
+    let old = json!({ "type": "object", "properties": { "a": true }, "required": ["id"] });
+    let new = json!({ "type": "object", "properties": { "id": { "type": "string" } }, "required": ["id"] });
+    assert_eq!(judge(&old, &new, Mode::Backward, LENIENT).as_break().unwrap().path, "/id");
+    let old = json!({ "type": "object", "properties": { "a": true }, "minProperties": 2 });
+    let verdict = judge(&old, &json!({ "type": "string" }), Mode::Backward, LENIENT);
+    assert_eq!(
+        verdict,
+        Verdict::Unknown { why: "the writer must send fields that it does not declare".to_owned() }
+    );
+}
+
+#[test]
 fn judge_lets_closed_readers_refuse_even_when_lenient() {
     let old =
         json!({ "type": "object", "properties": { "a": true, "b": true }, "additionalProperties": false });

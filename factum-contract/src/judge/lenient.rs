@@ -48,6 +48,8 @@ struct Declared {
     patterns: BTreeMap<String, Pointers>,
     rest: Pointers,
     items: Pointers,
+    /// Names that must be sent, so they are, whether or not anything else is said of them.
+    required: BTreeSet<String>,
     is_open: bool,
 }
 
@@ -99,6 +101,9 @@ impl Guard<'_> {
         }
         let shared: Pointers = declared.patterns.values().flatten().chain(&declared.rest).cloned().collect();
         if !declared.named.is_empty() || !declared.patterns.is_empty() {
+            for name in declared.required {
+                declared.named.entry(name).or_default();
+            }
             let mut named = Map::new();
             for (name, pointers) in declared.named {
                 // A name may be matched by patterns as well: too much is declared here rather than too little.
@@ -156,9 +161,13 @@ impl Guard<'_> {
                 children(at, value).iter().for_each(|(_, pointer)| self.declare(pointer, seen, declared));
             }
             "if" | "then" | "else" => self.declare(at, seen, declared),
-            "dependentSchemas" | "dependencies" => {
+            "dependentSchemas" | "dependentRequired" | "dependencies" => {
+                declared
+                    .required
+                    .extend(value.as_object().into_iter().flatten().flat_map(|(_, names)| texts(names)));
                 children(at, value).iter().for_each(|(_, pointer)| self.declare(pointer, seen, declared));
             }
+            "required" => declared.required.extend(texts(value)),
             "properties" => {
                 for (name, pointer) in children(at, value) {
                     declared.named.entry(name).or_default().insert(pointer);
@@ -190,8 +199,13 @@ fn is_declaring(keyword: &str, value: &Value) -> bool {
         "$dynamicRef" | "$recursiveRef" => true,
         "properties" | "patternProperties" | "additionalProperties" | "unevaluatedProperties" => true,
         "items" | "prefixItems" | "additionalItems" | "contains" | "unevaluatedItems" => true,
+        "required" | "dependentRequired" | "dependencies" => true,
         _ => false,
     }
+}
+
+fn texts(value: &Value) -> impl Iterator<Item = String> + '_ {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned)
 }
 
 fn children(at: &str, value: &Value) -> Vec<(String, String)> {
@@ -204,4 +218,54 @@ fn children(at: &str, value: &Value) -> Vec<(String, String)> {
 
 fn below(at: &str, step: &str) -> String {
     format!("{at}/{}", step.replace('~', "~0").replace('/', "~1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_sent(writer: &Value, document: &Value) -> bool {
+        jsonschema::is_valid(&guard(writer), document)
+    }
+
+    #[test]
+    fn judge_takes_only_declared_fields_for_sent() {
+        let writer =
+            json!({ "properties": { "a": { "properties": { "b": true } }, "free": { "type": "object" } } });
+        assert!(is_sent(&writer, &json!({ "a": { "b": 1 }, "free": { "any": 1 } })));
+        assert!(!is_sent(&writer, &json!({ "other": 1 })));
+        assert!(!is_sent(&writer, &json!({ "a": { "c": 1 } })));
+    }
+
+    #[test]
+    fn judge_adds_up_what_all_branches_declare() {
+        let writer = json!({
+            "allOf": [{ "properties": { "a": true } }, { "$ref": "#/$defs/more" }],
+            "oneOf": [{ "properties": { "c": { "const": 1 } } }, { "required": ["d"] }],
+            "$defs": { "more": { "properties": { "b": { "items": { "$ref": "#" } } } } },
+        });
+        assert!(is_sent(&writer, &json!({ "a": 1, "b": [{ "a": 1 }], "c": 2 })));
+        assert!(is_sent(&writer, &json!({ "d": 1 })));
+        assert!(!is_sent(&writer, &json!({ "e": 1 })));
+        assert!(!is_sent(&writer, &json!({ "b": [{ "b": [{ "e": 1 }] }] })));
+    }
+
+    #[test]
+    fn judge_takes_required_fields_for_declared() {
+        let writer =
+            json!({ "properties": { "a": true }, "required": ["id"], "dependentRequired": { "a": ["b"] } });
+        assert!(is_sent(&writer, &json!({ "a": 1, "id": 1, "b": 1 })));
+        assert!(!is_sent(&writer, &json!({ "c": 1 })));
+        assert!(is_sent(&json!({ "required": ["id"] }), &json!({ "c": 1 })));
+    }
+
+    #[test]
+    fn judge_leaves_open_what_cannot_be_followed() {
+        let writer = json!({ "properties": { "a": { "$ref": "other.json" } } });
+        assert!(is_sent(&writer, &json!({ "a": { "x": 1 } })));
+        let map =
+            json!({ "properties": { "a": true }, "additionalProperties": { "properties": { "b": true } } });
+        assert!(is_sent(&map, &json!({ "x": { "b": 1 } })));
+        assert!(!is_sent(&map, &json!({ "x": { "c": 1 } })));
+    }
 }

@@ -278,3 +278,63 @@ fn alphabet(automata: &[(&Automata, bool)], except: &HashSet<String>) -> Vec<cha
     });
     cells
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// All texts of up to four characters that patterns may tell apart.
+    fn texts() -> Vec<String> {
+        let mut all = vec![String::new()];
+        let mut last = all.clone();
+        for _ in 0..4 {
+            last = last.iter().flat_map(|text| ['a', 'b', 'é', '\n'].map(|c| format!("{text}{c}"))).collect();
+            all.extend(last.clone());
+        }
+        all
+    }
+
+    fn expression() -> impl Strategy<Value = String> {
+        let atom = prop::sample::select(vec!["a", "b", ".", "[^a]", "\\w", "é", "^", "$", "\\n", "[ab]"]);
+        atom.prop_map(str::to_owned).prop_recursive(3, 12, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 1..4).prop_map(|parts| parts.concat()),
+                (inner.clone(), prop::sample::select(vec!["*", "+", "?", "{2}", "{1,2}"]))
+                    .prop_map(|(part, times)| format!("(?:{part}){times}")),
+                (inner.clone(), inner).prop_map(|(one, other)| format!("(?:{one}|{other})")),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn judge_finds_a_text_between_patterns_whenever_there_is_one(
+            one in expression(),
+            other in expression(),
+            min in 0_usize..3,
+            except in prop::collection::hash_set("[ab]{0,2}", 0..3),
+        ) {
+            let (one, other) = (Rc::new(Pattern::new(&one)), Rc::new(Pattern::new(&other)));
+            let wanted = Wanted {
+                patterns: vec![(Rc::clone(&one), true), (Rc::clone(&other), false)],
+                length_min: min,
+                length_max: Some(4),
+                except,
+            };
+            let is_wanted = |text: &str| {
+                let length = text.chars().count();
+                (min..=4).contains(&length)
+                    && !wanted.except.contains(text)
+                    && one.is_match(text) == Some(true)
+                    && other.is_match(text) == Some(false)
+            };
+            match find(&wanted) {
+                Search::Found(text) => prop_assert!(is_wanted(&text), "{text:?}"),
+                Search::Empty => prop_assert_eq!(texts().into_iter().find(|text| is_wanted(text)), None),
+                Search::Unknown(why) => prop_assert!(false, "{}", why),
+            }
+        }
+    }
+}
