@@ -264,6 +264,17 @@ fn judge_answers_in_bounded_time() {
     let started = std::time::Instant::now();
     let verdict = strict(json!({ "anyOf": many }), json!({ "oneOf": many }));
     assert_ne!(verdict, Verdict::Compatible);
+    for (old, new) in [
+        (json!({ "minProperties": 290 }), json!({ "minProperties": 291 })),
+        (json!({ "minItems": 290, "uniqueItems": true }), json!({ "minItems": 291 })),
+        (json!({ "type": "string", "minLength": 90_000 }), json!({ "minLength": 90_001 })),
+    ] {
+        assert!(strict(old, new).as_break().is_some());
+    }
+    assert!(matches!(
+        strict(json!({ "minItems": 1_000_000_000 }), json!({ "maxItems": 7 })),
+        Verdict::Unknown { .. }
+    ));
     assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
 }
 

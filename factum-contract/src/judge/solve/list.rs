@@ -12,6 +12,9 @@ use super::{Literal, Solver};
 /// Longest list that is built.
 const ITEMS_MAX: u64 = 2_000;
 
+/// Longest list of different items that is built; each is kept apart from all before it.
+const DISTINCT_MAX: u64 = 300;
+
 /// Most demands on single items.
 const DEMANDS_MAX: u64 = 16;
 
@@ -210,7 +213,7 @@ impl Solver<'_> {
         if length > plan.max {
             return Search::Empty;
         }
-        if length > ITEMS_MAX {
+        if length > if plan.is_distinct { DISTINCT_MAX } else { ITEMS_MAX } {
             return Search::unknown("lists would have to be very long");
         }
         let mut goals: Vec<Vec<Literal>> =

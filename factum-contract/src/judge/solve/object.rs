@@ -15,7 +15,7 @@ use super::{Literal, Solver};
 const MARKS_MAX: usize = 6;
 
 /// Most fields of an object that is built.
-const FIELDS_MAX: u64 = 2_000;
+const FIELDS_MAX: u64 = 300;
 
 /// Names that are tried first where any will do.
 const NAMES_PREFERRED: [&str; 4] = ["extra", "other", "more", "a"];
