@@ -15,6 +15,7 @@ use factum_core::{
 };
 
 pub(crate) mod attempt;
+mod batch;
 pub(crate) mod lane;
 pub(crate) mod letter;
 pub(crate) mod parked;

@@ -28,7 +28,7 @@ use crate::watchdog::Seat;
 /// Runs of a unit that somebody else's write undid, before that counts as a failure.
 const CONFLICTS_MAX: u32 = 5;
 /// How long handled events without effects in the store may stay unwritten: what a crash may run again.
-const WRITE_HANDLED: Duration = Duration::from_millis(100);
+pub(super) const WRITE_HANDLED: Duration = Duration::from_millis(100);
 /// Events without effects that are run before the lane looks at anything else.
 const STRETCH: usize = 64;
 /// The longest that such events together may keep the lane from looking.
@@ -70,21 +70,21 @@ pub(crate) struct Lane {
     pub(crate) shared: Arc<Shared>,
     pub(crate) held: Vec<Held>,
     index: [usize; SLOTS as usize],
-    page: Arc<Vec<Arrived>>,
+    pub(super) page: Arc<Vec<Arrived>>,
     /// What is still to be run of the page.
-    queue: VecDeque<Next>,
+    pub(super) queue: VecDeque<Next>,
     up_to: Position,
     /// Parked keys to try, alternating with live events.
     again: VecDeque<(Slot, String)>,
     /// Events at the front of the queue that a failed batch left to be run one by one.
-    singly: usize,
+    pub(super) singly: usize,
     /// An unused unit of work, kept for the next event.
     spare: Option<Box<dyn Work>>,
     unwritten: Option<(Duration, Duration)>,
     pub(crate) seat: Arc<Seat>,
-    tally: LaneTally,
+    pub(super) tally: LaneTally,
     /// When the clock was last looked at, and what the store's time was then.
-    looked: Duration,
+    pub(super) looked: Duration,
     looked_time: (Duration, Timestamp),
     pub(crate) stop: Stop,
 }
@@ -185,7 +185,7 @@ impl Lane {
     }
 
     /// The store's time when the clock was last looked at.
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         let (at, time) = self.looked_time;
         time.plus(self.looked.saturating_sub(at))
     }
@@ -210,7 +210,7 @@ impl Lane {
         }
     }
 
-    fn note_unwritten(&mut self, within: Duration) {
+    pub(super) fn note_unwritten(&mut self, within: Duration) {
         let by = self.looked + within;
         self.unwritten = Some(self.unwritten.map_or((by, by), |(first, _)| (first.min(by), by)));
     }
@@ -241,12 +241,9 @@ impl Lane {
 
     /// Runs events from the front of the queue: as many as may share a commit, or a stretch without effects.
     async fn step(&mut self) -> Result<(), LaneEnd> {
-        let together = if self.singly > 0 { 1 } else { self.may_share() };
+        let together = if self.singly > 0 { 1 } else { self.may_share(0) };
         if together > 1 {
-            if !self.run_together(together).await? {
-                self.singly = together;
-            }
-            self.tell();
+            self.run_batches().await?;
         } else {
             let run = self.stretch().await;
             self.tell();
@@ -278,73 +275,19 @@ impl Lane {
     }
 
     /// Tells the others what was handled since the last time.
-    fn tell(&mut self) {
+    pub(super) fn tell(&mut self) {
         self.tally.tell(&self.shared, &self.held, &self.index);
     }
 
-    /// How many events at the front of the queue may share a commit.
-    fn may_share(&self) -> usize {
+    /// How many events of the queue, behind the first `ahead`, may share a commit.
+    pub(super) fn may_share(&self, ahead: usize) -> usize {
         let batch = self.shared.consumer.batch;
         let may = |next: &&Next| {
             let held = self.held(next.slot);
             let key = self.page[next.index].envelope.key.as_str();
             next.position > held.alone_until && !held.parked.contains_key(key)
         };
-        if batch == 1 { 1 } else { self.queue.iter().take(batch).take_while(may).count() }
-    }
-
-    /// Runs several events in one unit; `false` when any of them fails: then nothing has happened.
-    async fn run_together(&mut self, events: usize) -> Result<bool, LaneEnd> {
-        if self.shared.must_wait().is_some() {
-            return Ok(false);
-        }
-        self.look();
-        let (started, now) = (self.looked, self.now());
-        let mut work = self.begin().await?;
-        let mut last = [Position::START; SLOTS as usize];
-        for index in 0..events {
-            let Next { slot, position, index } = self.queue[index];
-            let arrived = &self.page[index];
-            if position <= self.held(slot).done {
-                continue;
-            }
-            let try_ = Attempt { number: 1, is_replay: self.is_replay(arrived) };
-            let Outcome::Handled = attempt(&self.shared, &self.seat, arrived, try_, now, work.as_mut()).await
-            else {
-                return Ok(false);
-            };
-            last[usize::from(slot.number())] = position;
-        }
-        let moved = |held: &&mut Held| last[usize::from(held.slot.number())] > Position::START;
-        let has_effects = !work.is_empty();
-        if has_effects {
-            for held in self.held.iter_mut().filter(moved) {
-                let (record, guard) = held.record(&self.shared, last[usize::from(held.slot.number())]);
-                work.put(record, guard);
-            }
-            let Committed::Yes = self.commit(work).await? else { return Ok(false) };
-        } else {
-            self.spare = Some(work);
-            self.note_unwritten(WRITE_HANDLED);
-        }
-        for held in self.held.iter_mut().filter(moved) {
-            let position = last[usize::from(held.slot.number())];
-            if has_effects {
-                held.moved(position)
-            } else {
-                held.done = position
-            }
-            self.shared.progress.set(held.slot, held.done);
-        }
-        self.shared.succeeded();
-        count(&self.shared.metrics.handled, events as u64);
-        self.look();
-        self.shared.metrics.attempt.observe(self.looked.saturating_sub(started));
-        let now = self.now();
-        for next in self.queue.drain(..events) {
-            self.tally.end_to_end(now.since(self.page[next.index].envelope.time));
-        }
-        Ok(true)
+        if batch == 1 { 1 } else { self.queue.iter().skip(ahead).take(batch).take_while(may).count() }
     }
 
     async fn run_one(&mut self, slot: Slot, arrived: &Arrived, position: Position) -> Result<(), LaneEnd> {
@@ -506,7 +449,12 @@ impl Lane {
     pub(crate) async fn commit(&mut self, work: Box<dyn Work>) -> Result<Committed, LaneEnd> {
         self.tell();
         self.tally.committed();
-        match work.commit().await {
+        Self::judge(work.commit().await)
+    }
+
+    /// What a commit's answer means for the lane.
+    pub(super) fn judge(commit: Commit) -> Result<Committed, LaneEnd> {
+        match commit {
             Commit::Committed(_) => Ok(Committed::Yes),
             Commit::Conflict(Conflict::Record { kind: RecordKind::SLOT, .. }) => Err(LaneEnd::Fenced),
             Commit::Conflict(_) => Ok(Committed::Again),
