@@ -10,8 +10,8 @@ use crate::name::PartitionKey;
 /// How many slots a consumer has, for its whole life.
 pub const SLOTS: u16 = 64;
 
-/// One of the 64 parts into which keys fall.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// One of the 64 parts into which keys fall; the first by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Slot(u16);
 
 impl Slot {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use factum_core::{
     Commit, ConsumerName, Direction, Envelope, Expected, Guard, Position, Query, Record, RecordKind,
-    RecordQuery, SLOTS, Slot, Store, StoreError, StoreErrorKind, Timestamp,
+    RecordQuery, Slot, Store, StoreError, StoreErrorKind, Timestamp,
 };
 
 use crate::instance::as_store_error;
@@ -301,8 +301,7 @@ impl Admin {
     async fn least(&self, consumer: &str) -> Result<Position, AdminError> {
         let Ok(name) = consumer.parse() else { return Ok(Position::START) };
         let at = checkpoints(self.store.as_ref(), &name).await?;
-        let all = (0..SLOTS).map(|slot| at.get(&slot).copied().unwrap_or_default());
-        Ok(all.min().unwrap_or_default())
+        Ok(at.into_values().min().unwrap_or_default())
     }
 
     /// Fills new tables of a projection beside the live ones; the running app does it and cuts over when they have

@@ -450,12 +450,12 @@ impl Running {
     async fn reached(&self, shared: &Shared) -> Result<Position, StoreError> {
         let mine: HashMap<u16, Position> =
             shared.progress.positions().map(|(slot, position)| (slot.number(), position)).collect();
-        if mine.len() == usize::from(factum_core::SLOTS) {
+        if mine.len() == shared.consumer.slots().count() {
             return Ok(mine.values().min().copied().unwrap_or_default());
         }
         let written = crate::admin::checkpoints(self.core.store.as_ref(), shared.name()).await?;
         let at = |slot: u16| mine.get(&slot).copied().max(written.get(&slot).copied()).unwrap_or_default();
-        Ok((0..factum_core::SLOTS).map(at).min().unwrap_or_default())
+        Ok(shared.consumer.slots().map(|slot| at(slot.number())).min().unwrap_or_default())
     }
 
     /// Waits until every consumer has taken in everything, including what that caused. Parked events whose time has

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use factum_core::{
     ConsumerName, Context, DecodeError, EncodeError, Envelope, EventName, EventSet, EventType, Failure,
-    Handler, Kind, RetryPolicy, StartAt,
+    Handler, Kind, PartitionKey, RetryPolicy, SLOTS, Slot, StartAt,
 };
 
 pub(crate) mod attempt;
@@ -56,6 +56,8 @@ pub struct Consumer {
     pub(crate) start_at: StartAt,
     pub(crate) parked_max: u64,
     pub(crate) effects: Effects,
+    /// Whether all its keys share one slot.
+    is_one_slot: bool,
 }
 
 #[derive(Clone)]
@@ -133,6 +135,7 @@ impl Consumer {
             start_at: StartAt::Oldest,
             parked_max: 10_000,
             effects: Effects::Any,
+            is_one_slot: false,
         }
     }
 
@@ -198,6 +201,23 @@ impl Consumer {
     pub(crate) fn effects(mut self, effects: Effects) -> Self {
         self.effects = effects;
         self
+    }
+
+    /// Puts all keys into one slot: every event in the order of the log, and one record to write for each commit.
+    /// For life, like the slots themselves.
+    pub(crate) fn in_one_slot(mut self) -> Self {
+        self.is_one_slot = true;
+        self
+    }
+
+    /// Its slots.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+        Slot::all().take(if self.is_one_slot { 1 } else { usize::from(SLOTS) })
+    }
+
+    /// The slot of a key.
+    pub(crate) fn slot_of(&self, key: &PartitionKey) -> Slot {
+        if self.is_one_slot { Slot::default() } else { Slot::of(key) }
     }
 
     pub(crate) fn renamed(mut self, name: ConsumerName) -> Self {

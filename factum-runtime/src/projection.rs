@@ -51,7 +51,7 @@ impl Declared {
         let make = move |names, name: ConsumerName| {
             let applies = Applies { projection: projection.clone(), names };
             let consumer = Consumer::new(name.as_str()).on::<P::Input>(applies).batch(BATCH).lanes(1);
-            consumer.renamed(name).effects(Effects::TablesOnly)
+            consumer.renamed(name).effects(Effects::TablesOnly).in_one_slot()
         };
         assert!(!P::Input::types().is_empty(), "projection {} follows no events", P::NAME);
         Self { name: P::NAME, version: P::VERSION, tables: P::tables(), make: Box::new(make) }

@@ -202,7 +202,7 @@ impl Admin {
             // It waits for an attempt already; queueing it again would count it twice.
             return Ok(false);
         }
-        let slot = Slot::of_text(&letter.troubled.key);
+        let slot = slot_of(letter);
         let Some(consumer) = letter.troubled.consumer.parse::<ConsumerName>().ok() else { return Ok(false) };
         loop {
             let Some(current) = store.find_one(kind, &letter.id).await? else { return Ok(false) };
@@ -252,7 +252,7 @@ impl Admin {
                 "it is parked and will be tried again; only dead or refused letters can be discarded";
             return Err(AdminError::Refused(message.to_owned()));
         }
-        let slot = Slot::of_text(&letter.troubled.key);
+        let slot = slot_of(letter);
         let consumer: ConsumerName = letter
             .troubled
             .consumer
@@ -297,4 +297,12 @@ impl Admin {
 fn letter(due: Option<Timestamp>, record: Record) -> Result<Letter, AdminError> {
     let troubled = Troubled::read(&record)?;
     Ok(Letter { id: record.id.clone(), troubled, due, record })
+}
+
+/// The slot that the letter's id names: a consumer with one slot has its keys in no other.
+fn slot_of(letter: &Letter) -> Slot {
+    let behind =
+        letter.id.strip_prefix(letter.troubled.consumer.as_str()).and_then(|rest| rest.strip_prefix('/'));
+    let number = behind.and_then(|rest| rest.split('/').next()?.parse().ok());
+    number.and_then(Slot::at).unwrap_or_else(|| Slot::of_text(&letter.troubled.key))
 }

@@ -88,6 +88,10 @@ impl Admin {
         for slot in Slot::all() {
             let id = SlotState::id(name, slot);
             let record = records.iter().find(|record| record.id == id);
+            if record.is_none() && !records.is_empty() {
+                // A consumer with one slot has no others.
+                continue;
+            }
             let state = record.map(read::<SlotState>).transpose()?.unwrap_or_default();
             let moved = SlotState { position: plan.to, started: None, ..state };
             work.put(moved.record(name, slot), as_seen(record.map_or(0, |record| record.revision)));

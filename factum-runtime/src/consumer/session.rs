@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use factum_core::{Position, RecordKind, RecordQuery, SLOTS, Slot, StoreError};
+use factum_core::{Position, RecordKind, RecordQuery, Slot, StoreError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -84,7 +84,7 @@ async fn session(shared: &Arc<Shared>, stop: &Stop) -> Result<Ended, StoreError>
         rest(shared, stop, TICK).await;
         return Ok(Ended::Again);
     }
-    if held.len() == usize::from(SLOTS) {
+    if held.len() == shared.consumer.slots().count() {
         slots::forget_dead(shared).await?;
     }
     let waiting = slots::load_parked(shared, &mut held).await?;

@@ -72,7 +72,7 @@ pub(crate) async fn take(shared: &Shared) -> Result<Vec<Held>, StoreError> {
         let start = start_position(shared, records.is_empty()).await?;
         let mut owners: HashMap<String, Option<Position>> = HashMap::new();
         let mut held = Vec::new();
-        for slot in Slot::all() {
+        for slot in shared.consumer.slots() {
             let id = SlotState::id(shared.name(), slot);
             let (revision, state) = match known.get(id.as_str()) {
                 Some(record) => (record.revision, read::<SlotState>(record)?),

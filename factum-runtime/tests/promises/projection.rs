@@ -148,3 +148,54 @@ async fn an_inline_projection_is_never_behind_and_never_doubled() {
     assert_eq!(total(&plain, "a").await, Some((2, 8)));
     assert_eq!(plain.read(&Query::stream(stream)).await.unwrap().events.len(), 2);
 }
+
+/// Fails on one thing until told otherwise.
+struct Picky(std::sync::Arc<std::sync::atomic::AtomicBool>);
+
+impl Projection for Picky {
+    const NAME: ConsumerName = ConsumerName::constant("picky");
+    const VERSION: u32 = 1;
+    type Input = Stepped;
+
+    fn tables() -> Vec<Table> {
+        vec![Table::new("picky", "step integer not null")]
+    }
+
+    async fn apply(&self, event: Stepped, tables: &mut Tables<'_, '_>) -> Result<(), Failure> {
+        if event.thing == "bad" && !self.0.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(Failure::reject("not-yet"));
+        }
+        tables.execute("insert into {picky} (step) values ($1)", values![event.step]);
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projection_sees_all_keys_in_the_order_of_the_log_and_its_letters_can_be_put_back() {
+    let store = memory();
+    for number in 0..1200 {
+        let thing = if number == 700 { "bad".to_owned() } else { format!("thing-{}", number % 37) };
+        step(store.as_ref(), &thing, number).await;
+    }
+    let is_mended = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let running = App::new(store.clone()).projection(Picky(is_mended.clone())).start().await.unwrap();
+    running.settled(SOON).await.unwrap();
+    let side = ReadSide::<Picky>::new(store.clone());
+    let steps = async || {
+        let rows = side.query("select step from {picky} order by rowid", &[]).await.unwrap();
+        rows.iter().map(|row| row.get::<u32>("step").unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(steps().await, (0..1200).filter(|number| *number != 700).collect::<Vec<_>>());
+
+    is_mended.store(true, std::sync::atomic::Ordering::SeqCst);
+    let admin = running.admin();
+    let refused = admin.letters(factum_runtime::admin::Which::Refused, None).await.unwrap();
+    assert_eq!(admin.requeue(&refused).await.unwrap().requeued, 1);
+    until("the letter is handled", async || steps().await.last() == Some(&700)).await;
+    until("nothing waits", async || {
+        let name = "picky.v1".parse().unwrap();
+        admin.consumer(&name).await.unwrap().parked == 0
+    })
+    .await;
+    running.stop().await;
+}
