@@ -78,7 +78,7 @@ impl Lane {
         events: usize,
         flight: Option<&Flight>,
     ) -> Result<Option<Collected>, LaneEnd> {
-        if self.shared.must_wait().is_some() {
+        if self.shared.is_outage() {
             return Ok(None);
         }
         self.look();

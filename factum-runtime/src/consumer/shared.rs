@@ -110,6 +110,11 @@ impl Shared {
         breaker.is_open()
     }
 
+    /// Whether only probes may run: a probe is one event, so that one bad event of a batch does not waste it.
+    pub(crate) fn is_outage(&self) -> bool {
+        self.failing.load(Ordering::Relaxed) && self.breaker().is_open()
+    }
+
     /// How long until an attempt may run: `None` when it may, as a probe or because all is well.
     pub(crate) fn must_wait(&self) -> Option<Duration> {
         if !self.failing.load(Ordering::Relaxed) {
