@@ -18,6 +18,7 @@ use tracing::Instrument;
 
 use crate::consumer::Consumer;
 use crate::consumer::attempt::{Arrived, Outcome, attempt};
+use crate::consumer::lane::{CONFLICTS_MAX, too_many_conflicts};
 use crate::consumer::letter::{troubled, undecodable};
 use crate::consumer::session;
 use crate::consumer::shared::Shared;
@@ -250,12 +251,12 @@ async fn handle_one(
                 Commit::Conflict(Conflict::Record { kind: RecordKind::MARK, id, .. }) if id == mark.id => {
                     return Ok(());
                 }
-                Commit::Conflict(_) if conflicts < 5 => {
+                Commit::Conflict(_) if conflicts < CONFLICTS_MAX => {
                     conflicts += 1;
                     count(&shared.metrics.conflicts, 1);
                     continue;
                 }
-                Commit::Conflict(_) => outcome = crate::consumer::lane::too_many_conflicts(),
+                Commit::Conflict(_) => outcome = too_many_conflicts(),
                 Commit::Failed(error) => outcome = Outcome::of_write(error)?,
                 Commit::Unknown(error) => return Err(error),
             }

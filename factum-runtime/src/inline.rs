@@ -15,12 +15,12 @@ use factum_core::projection::PhysicalNames;
 use factum_core::{
     AppendError, Appended, Attempt, Commit, Conflict, Context, Envelope, EventSet, Expected, Failure, Gate,
     Guard, Lock, Origin, Page, Position, Projection, Query, Record, RecordKind, RecordQuery, Rows, Sql,
-    Store, StoreError, StoreErrorKind, StoreGuarantees, StreamId, Tables, Timestamp, Value, Version, Work,
+    Store, StoreError, StoreErrorKind, StoreGuarantees, StreamId, Timestamp, Value, Version, Work,
     WriteError,
 };
 
 use crate::instance::as_store_error;
-use crate::projection::create_tables;
+use crate::projection::{self, create_tables};
 use crate::state::{ProjectionState, as_seen, read, to_bytes};
 
 /// How long a retry with the same event ids is told apart from a first append.
@@ -70,12 +70,7 @@ impl InlineStore {
                 let event = P::Input::decode(&envelope.event_type, &envelope.data)?;
                 let name = P::NAME;
                 let mut cx = Context::new(envelope, origin, &name, Attempt::FIRST, now, work);
-                let mut tables = Tables::new(&mut cx, &names);
-                projection.apply(event, &mut tables).await?;
-                match tables.take_fault() {
-                    None => Ok(()),
-                    Some(fault) => Err(fault.into()),
-                }
+                projection::apply(projection.as_ref(), &names, event, &mut cx).await
             })
         });
         let inline = Inline { name: P::NAME.to_string(), types: P::Input::types(), apply };

@@ -28,12 +28,22 @@ struct Applies<P> {
 
 impl<P: Projection> Handler<P::Input> for Applies<P> {
     async fn handle(&self, event: P::Input, cx: &mut Context<'_>) -> Result<(), Failure> {
-        let mut tables = Tables::new(cx, &self.names);
-        self.projection.apply(event, &mut tables).await?;
-        match tables.take_fault() {
-            None => Ok(()),
-            Some(fault) => Err(fault.into()),
-        }
+        apply(self.projection.as_ref(), &self.names, event, cx).await
+    }
+}
+
+/// Applies one event; a statement that named a foreign table fails it.
+pub(crate) async fn apply<P: Projection>(
+    projection: &P,
+    names: &PhysicalNames,
+    event: P::Input,
+    cx: &mut Context<'_>,
+) -> Result<(), Failure> {
+    let mut tables = Tables::new(cx, names);
+    projection.apply(event, &mut tables).await?;
+    match tables.take_fault() {
+        None => Ok(()),
+        Some(fault) => Err(fault.into()),
     }
 }
 

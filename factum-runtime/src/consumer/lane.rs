@@ -26,7 +26,7 @@ use crate::stop::Stop;
 use crate::watchdog::Seat;
 
 /// Runs of a unit that somebody else's write undid, before that counts as a failure.
-const CONFLICTS_MAX: u32 = 5;
+pub(crate) const CONFLICTS_MAX: u32 = 5;
 /// How long handled events without effects in the store may stay unwritten: what a crash may run again.
 pub(super) const WRITE_HANDLED: Duration = Duration::from_millis(100);
 /// Events without effects that are run before the lane looks at anything else.

@@ -14,7 +14,7 @@ use factum_core::{
 use tracing::Instrument;
 
 use super::attempt::{Arrived, Outcome, attempt};
-use super::lane::{Committed, Lane, LaneEnd, too_many_conflicts};
+use super::lane::{CONFLICTS_MAX, Committed, Lane, LaneEnd, too_many_conflicts};
 use super::letter::{fingerprint, troubled};
 use super::slots::KeyView;
 use crate::observe::{count, lower};
@@ -285,7 +285,7 @@ impl Lane {
         let started = self.shared.clock.elapsed();
         let number = troubled.attempts + 1;
         let mut outcome = too_many_conflicts();
-        for _ in 0..=5 {
+        for _ in 0..=CONFLICTS_MAX {
             let mut work = self.begin().await?;
             let try_ = Attempt { number, is_replay: self.is_replay(&arrived) };
             outcome =
