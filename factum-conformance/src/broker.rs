@@ -82,7 +82,7 @@ fn offers(guarantees: Guarantees, foreign: bool, need: Need) -> bool {
         Need::Replays => guarantees.replays,
         Need::Dedupes => guarantees.dedupes,
         Need::ForeignBytes => foreign,
-        Need::Sql | Need::SurvivesProcess | Need::Shared => false,
+        Need::Sql | Need::SurvivesProcess | Need::Shared | Need::CommitsInOrder => false,
     }
 }
 

@@ -112,7 +112,13 @@ impl ModelStore {
 #[async_trait]
 impl Store for ModelStore {
     fn guarantees(&self) -> StoreGuarantees {
-        StoreGuarantees { survives_process: false, survives_power_loss: false, shared: false, sql: false }
+        StoreGuarantees {
+            survives_process: false,
+            survives_power_loss: false,
+            shared: false,
+            sql: false,
+            commits_in_order: true,
+        }
     }
 
     fn gate(&self) -> &Arc<dyn Gate> {

@@ -41,6 +41,8 @@ pub enum Need {
     SurvivesProcess,
     /// A store that several processes may use at once.
     Shared,
+    /// A store that commits units in the order in which they are handed over.
+    CommitsInOrder,
     /// A broker that keeps the order of a key.
     OrderByKey,
     /// A broker that delivers again what is not acknowledged.
@@ -62,6 +64,7 @@ impl fmt::Display for Need {
             Self::Sql => "SQL",
             Self::SurvivesProcess => "a store that survives its process",
             Self::Shared => "a store that several processes may use",
+            Self::CommitsInOrder => "a store that commits units in the order in which they come",
             Self::OrderByKey => "a broker that keeps the order of a key",
             Self::Redelivers => "a broker that delivers again",
             Self::CountsDeliveries => "a broker that counts deliveries",

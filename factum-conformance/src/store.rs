@@ -87,6 +87,7 @@ fn offers(guarantees: StoreGuarantees, need: Need) -> bool {
         Need::Sql => guarantees.sql,
         Need::SurvivesProcess => guarantees.survives_process,
         Need::Shared => guarantees.shared,
+        Need::CommitsInOrder => guarantees.commits_in_order,
         Need::OrderByKey
         | Need::Redelivers
         | Need::CountsDeliveries
@@ -169,6 +170,7 @@ macro_rules! store_promises {
         8 Nothing units::an_empty_unit_commits,
         8 Nothing units::a_unit_of_records_alone_has_no_position,
         8 Nothing units::units_at_the_same_time_all_commit,
+        8 CommitsInOrder units::units_commit_in_the_order_in_which_they_were_handed_over,
         9 Nothing records::a_record_moves_only_from_the_revision_named,
         9 Nothing records::a_record_is_created_once,
         9 Nothing records::a_removal_keeps_its_guard,

@@ -125,6 +125,7 @@ caught! {
     doing_half_of_a_unit: lies_of_units::DoesHalf => a_failing_write_undoes_the_whole_unit;
     doing_nothing: lies_of_units::DoesNothing => a_unit_commits_everything_together;
     committing_in_parts: lies_of_units::CommitsInParts => a_unit_is_seen_whole;
+    letting_units_overtake: lies_of_units::LetsOvertake::default() => units_commit_in_the_order_in_which_they_were_handed_over;
     writing_records_last: lies_of_units::WritesBackwards => writes_happen_in_the_order_collected;
     ignoring_guards: lies_of_units::IgnoresGuards => a_record_moves_only_from_the_revision_named;
     ignoring_guards_of_removals: lies_of_units::IgnoresRemovalGuards => a_removal_keeps_its_guard;

@@ -388,6 +388,9 @@ pub struct StoreGuarantees {
     pub shared: bool,
     /// Handlers can run SQL.
     pub sql: bool,
+    /// Units are committed in the order in which their commits were first polled, so that one may be handed over
+    /// while the one before is on its way.
+    pub commits_in_order: bool,
 }
 
 /// What a store has done since it was opened; every number only rises.

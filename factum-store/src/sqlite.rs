@@ -251,6 +251,7 @@ impl Store for SqliteStore {
             survives_power_loss: is_file && self.handle.synchronous == Synchronous::Full,
             shared: is_file,
             sql: true,
+            commits_in_order: true,
         }
     }
 

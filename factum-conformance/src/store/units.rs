@@ -2,7 +2,10 @@
 //!
 //! Never runs SQL: units of stores that have it are looked at in `sql`.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use factum_core::{Commit, Conflict, Expected, Guard, Query, RecordKind, RecordQuery, Version};
 
@@ -207,5 +210,28 @@ pub(super) async fn units_at_the_same_time_all_commit(harness: Harness) {
         let committed = number % 4 != 0;
         assert_eq!(read_stream(&*store, &own).await.len(), if committed { 2 } else { 0 }, "{own}");
         assert_eq!(find_one(&*store, &own).await.is_some(), committed, "{own}");
+    }
+}
+
+pub(super) async fn units_commit_in_the_order_in_which_they_were_handed_over(harness: Harness) {
+    let store = open(&harness).await;
+    let mut under_way = Vec::new();
+    for number in 0..48_u64 {
+        let mut unit = begin(&*store).await;
+        unit.append(stream("suite-1"), Expected::At(Version::at(number)), events(1));
+        unit.put(record("turn", "1"), if number == 0 { Guard::Absent } else { Guard::At(number) });
+        let mut handed_over: Pin<Box<dyn Future<Output = Commit> + Send>> = Box::pin(unit.commit());
+        let answer = poll_fn(|cx| Poll::Ready(handed_over.as_mut().poll(cx))).await;
+        under_way.push(tokio::spawn(async move {
+            match answer {
+                Poll::Ready(answer) => answer,
+                Poll::Pending => handed_over.await,
+            }
+        }));
+    }
+    for (number, unit) in under_way.into_iter().enumerate() {
+        let answer = unit.await.unwrap_or_else(|end| std::panic::resume_unwind(end.into_panic()));
+        let is_committed = matches!(answer, Commit::Committed(_));
+        assert!(is_committed, "unit {number} was handed over in its turn, and found {answer:?}");
     }
 }

@@ -5,7 +5,10 @@
 //! everything begun after it, and its events are run one by one.
 
 use std::any::Any;
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,22 +16,28 @@ use factum_core::{
     Attempt, Commit, Envelope, Expected, Gate, Guard, Lock, Page, Position, Query, Record, RecordKind,
     RecordQuery, Rows, SLOTS, Sql, StoreError, StoreErrorKind, StreamId, Value, Work,
 };
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::attempt::{Outcome, attempt};
 use super::lane::{Committed, Lane, LaneEnd, WRITE_HANDLED};
-use super::reader::Next;
+use super::reader::{Next, Portion};
 use crate::observe::count;
 
 /// Where each slot will stand, by number; the start where the batch has none of its events.
 type Last = [Position; SLOTS as usize];
 
+/// Commits of one lane that are under way at once, where the store keeps them in order: while one is written, the
+/// next is already there.
+const IN_ORDER_MAX: usize = 2;
+
 /// A batch that was handled and not yet committed.
 struct Collected {
     work: Box<dyn Work>,
     last: Last,
+    /// How many of the queue it covers, and how many of those it ran.
     events: usize,
+    ran: usize,
     started: Duration,
 }
 
@@ -38,32 +47,58 @@ struct Flight {
     ended: watch::Receiver<bool>,
     last: Last,
     events: usize,
+    ran: usize,
+    started: Duration,
+}
+
+/// A batch that is done.
+struct Done {
+    events: usize,
+    ran: usize,
     started: Duration,
 }
 
 impl Lane {
     /// Runs batches from the front of the queue as long as there are any; what fails is left there, to be run one by
     /// one.
-    pub(super) async fn run_batches(&mut self) -> Result<(), LaneEnd> {
-        let mut flight: Option<Flight> = None;
+    pub(super) async fn run_batches(&mut self, live: &mut mpsc::Receiver<Portion>) -> Result<(), LaneEnd> {
+        let most = if self.shared.store.guarantees().commits_in_order { IN_ORDER_MAX } else { 1 };
+        let mut flights: VecDeque<Flight> = VecDeque::with_capacity(most);
         loop {
-            let ahead = flight.as_ref().map_or(0, |flight| flight.events);
+            let ahead = flights.iter().map(|flight| flight.events).sum();
+            if !flights.is_empty() && ahead >= self.queue.len() && self.coming.is_none() {
+                // The end of a page is no reason to let the store wait.
+                self.coming = live.try_recv().ok();
+            }
             let next = if self.stop.is_stopped() { 0 } else { self.may_share(ahead) };
             // A single event is no batch, unless it follows one.
-            let collected = if next > usize::from(flight.is_none()) {
-                self.collect(ahead, next, flight.as_ref()).await?
+            let collected = if next > usize::from(flights.is_empty()) {
+                self.collect(ahead, next, &flights).await?
             } else {
                 None
             };
-            if let Some(flight) = flight.take()
-                && !self.land(flight).await?
+            let has_writes = collected.as_ref().is_some_and(|collected| !collected.work.is_empty());
+            let stay = if has_writes { most - 1 } else { 0 };
+            let mut landed = Vec::new();
+            while flights.len() > stay
+                && let Some(flight) = flights.pop_front()
             {
-                return Ok(());
+                match self.land(flight).await? {
+                    Some(one) => landed.push(one),
+                    None => return self.give_up(flights).await,
+                }
             }
+            let mut looked_through = None;
             match collected {
-                Some(collected) if collected.work.is_empty() => self.looked_through(collected),
-                Some(collected) => flight = Some(take_off(collected)),
-                None => {
+                Some(collected) if has_writes => flights.push_back(take_off(collected).await),
+                other => looked_through = Some(other),
+            }
+            // Counted while the store is busy with what has just been handed to it.
+            landed.into_iter().for_each(|landed| self.batch_handled(&landed));
+            match looked_through {
+                None => {}
+                Some(Some(collected)) => self.looked_through(&collected),
+                Some(None) => {
                     self.singly = next;
                     return Ok(());
                 }
@@ -76,7 +111,7 @@ impl Lane {
         &mut self,
         ahead: usize,
         events: usize,
-        flight: Option<&Flight>,
+        flights: &VecDeque<Flight>,
     ) -> Result<Option<Collected>, LaneEnd> {
         if self.shared.is_outage() {
             return Ok(None);
@@ -84,13 +119,17 @@ impl Lane {
         self.look();
         let (started, now) = (self.looked, self.now());
         let mut work = self.begin().await?;
-        if let Some(flight) = flight {
+        if let Some(flight) = flights.back() {
             work = Box::new(Behind { inner: work, ended: flight.ended.clone() });
         }
+        let mut ran = 0;
         let mut last = [Position::START; SLOTS as usize];
-        for index in ahead..ahead + events {
-            let Next { slot, position, index } = self.queue[index];
-            let arrived = &self.page[index];
+        let (page, batch) = {
+            let (page, behind) = self.behind(ahead);
+            (page.clone(), behind.take(events).copied().collect::<Vec<_>>())
+        };
+        for Next { slot, position, index } in batch {
+            let arrived = &page[index];
             if position <= self.held(slot).done {
                 continue;
             }
@@ -99,45 +138,61 @@ impl Lane {
             else {
                 return Ok(None);
             };
+            ran += 1;
             last[usize::from(slot.number())] = position;
         }
         if !work.is_empty() {
             for held in &self.held {
                 let number = usize::from(held.slot.number());
                 if last[number] > Position::START {
-                    let before = flight.map_or(Position::START, |flight| flight.last[number]);
-                    let (record, guard) =
-                        held.record_after(&self.shared, last[number], before > Position::START);
+                    let before = flights.iter().filter(|flight| flight.last[number] > Position::START);
+                    let (record, guard) = held.record_after(&self.shared, last[number], before.count());
                     work.put(record, guard);
                 }
             }
         }
-        Ok(Some(Collected { work, last, events, started }))
+        Ok(Some(Collected { work, last, events, ran, started }))
     }
 
-    /// Waits for a commit; `false` when nothing of it happened.
-    async fn land(&mut self, flight: Flight) -> Result<bool, LaneEnd> {
-        let commit = flight.commit.await.map_err(|error| {
-            let message = format!("a commit ended without an answer: {error}");
-            LaneEnd::Store(StoreError::new(StoreErrorKind::Other, message))
-        })?;
+    /// Waits for a commit; `None` when nothing of it happened.
+    async fn land(&mut self, flight: Flight) -> Result<Option<Done>, LaneEnd> {
+        let commit = ended(flight.commit).await?;
         let Committed::Yes = Self::judge(commit)? else {
             self.singly = flight.events;
-            return Ok(false);
+            return Ok(None);
         };
+        self.moved(&flight.last);
+        Ok(Some(Done { events: flight.events, ran: flight.ran, started: flight.started }))
+    }
+
+    /// Waits for what was begun after a batch that failed: it failed too, but for slots that were not in that batch.
+    async fn give_up(&mut self, flights: VecDeque<Flight>) -> Result<(), LaneEnd> {
+        for flight in flights {
+            match ended(flight.commit).await? {
+                Commit::Committed(_) => {
+                    // Its events stay in the queue, and are passed over there.
+                    self.moved(&flight.last);
+                    count(&self.shared.metrics.handled, flight.ran as u64);
+                }
+                Commit::Unknown(error) => return Err(LaneEnd::Store(error)),
+                Commit::Conflict(_) | Commit::Failed(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn moved(&mut self, last: &Last) {
         for held in &mut self.held {
-            let position = flight.last[usize::from(held.slot.number())];
+            let position = last[usize::from(held.slot.number())];
             if position > Position::START {
                 held.moved(position);
                 self.shared.progress.set(held.slot, held.done);
             }
         }
-        self.batch_handled(flight.events, flight.started);
-        Ok(true)
     }
 
     /// A batch without effects in the store: its checkpoints are written later.
-    fn looked_through(&mut self, collected: Collected) {
+    fn looked_through(&mut self, collected: &Collected) {
         for held in &mut self.held {
             let position = collected.last[usize::from(held.slot.number())];
             if position > Position::START {
@@ -146,33 +201,50 @@ impl Lane {
             }
         }
         self.note_unwritten(WRITE_HANDLED);
-        self.batch_handled(collected.events, collected.started);
+        let Collected { events, ran, started, .. } = *collected;
+        self.batch_handled(&Done { events, ran, started });
     }
 
-    fn batch_handled(&mut self, events: usize, started: Duration) {
+    fn batch_handled(&mut self, done: &Done) {
         self.shared.succeeded();
-        count(&self.shared.metrics.handled, events as u64);
+        count(&self.shared.metrics.handled, done.ran as u64);
         self.look();
-        self.shared.metrics.attempt.observe(self.looked.saturating_sub(started));
+        self.shared.metrics.attempt.observe(self.looked.saturating_sub(done.started));
         let now = self.now();
-        for next in self.queue.drain(..events) {
+        for next in self.queue.drain(..done.events) {
             self.tally.end_to_end(now.since(self.page[next.index].envelope.time));
         }
         self.tell();
         self.shared.progress.announce();
+        self.turn_page();
     }
 }
 
+async fn ended(commit: JoinHandle<Commit>) -> Result<Commit, LaneEnd> {
+    commit.await.map_err(|error| {
+        let message = format!("a commit ended without an answer: {error}");
+        LaneEnd::Store(StoreError::new(StoreErrorKind::Other, message))
+    })
+}
+
 /// Starts a batch's commit beside the lane. It ends by itself, whatever becomes of the lane: all of it or none.
-fn take_off(collected: Collected) -> Flight {
-    let Collected { work, last, events, started } = collected;
+async fn take_off(collected: Collected) -> Flight {
+    let Collected { work, last, events, ran, started } = collected;
     let (sender, ended) = watch::channel(false);
-    let commit = tokio::spawn(async move {
+    let mut commit = Box::pin(async move {
         let commit = work.commit().await;
         sender.send_replace(true);
         commit
     });
-    Flight { commit, ended, last, events, started }
+    // Handed to the store before the next batch is handled: a spawned task would first wait for the lane to pause.
+    let done = poll_fn(|cx| Poll::Ready(commit.as_mut().poll(cx))).await;
+    let commit = tokio::spawn(async move {
+        match done {
+            Poll::Ready(done) => done,
+            Poll::Pending => commit.await,
+        }
+    });
+    Flight { commit, ended, last, events, ran, started }
 }
 
 /// A unit of work that reads only once the batch before has committed.

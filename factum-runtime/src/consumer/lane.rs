@@ -4,7 +4,7 @@
 //! the slot's checkpoint. A lane that finds its slot taken over, or the store in trouble, ends; the session starts
 //! anew from what is written. It never guesses what a failed commit did.
 
-use std::collections::VecDeque;
+use std::collections::{VecDeque, vec_deque};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -74,6 +74,8 @@ pub(crate) struct Lane {
     /// What is still to be run of the page.
     pub(super) queue: VecDeque<Next>,
     up_to: Position,
+    /// The part of the next page that batches have already begun with.
+    pub(super) coming: Option<Portion>,
     /// Parked keys to try, alternating with live events.
     again: VecDeque<(Slot, String)>,
     /// Events at the front of the queue that a failed batch left to be run one by one.
@@ -104,6 +106,7 @@ impl Lane {
             page: Arc::default(),
             queue: VecDeque::new(),
             up_to: Position::START,
+            coming: None,
             again: VecDeque::new(),
             singly: 0,
             spare: None,
@@ -142,12 +145,13 @@ impl Lane {
                 self.again.push_back((slot, key));
             }
             if !self.queue.is_empty() {
-                self.step().await?;
+                self.step(live).await?;
                 self.write_if_late().await?;
                 continue;
             }
             self.looked_on();
-            if !self.again.is_empty() {
+            self.turn_page();
+            if !self.queue.is_empty() || !self.again.is_empty() {
                 continue;
             }
             let stop = self.stop.clone();
@@ -173,9 +177,28 @@ impl Lane {
 
     fn take(&mut self, portion: Portion) {
         self.page = portion.page;
-        self.queue = portion.events.into();
+        self.queue = portion.events;
         self.up_to = portion.up_to;
         self.looked_on();
+    }
+
+    /// Goes on with the page that batches have begun with, once nothing of the last one is left.
+    pub(super) fn turn_page(&mut self) {
+        if self.queue.is_empty()
+            && let Some(portion) = self.coming.take()
+        {
+            self.take(portion);
+        }
+    }
+
+    /// What follows the first `ahead` events of the queue: the rest of the page, or the page to come.
+    pub(super) fn behind(&self, ahead: usize) -> (&Arc<Vec<Arrived>>, vec_deque::Iter<'_, Next>) {
+        match &self.coming {
+            Some(coming) if ahead >= self.queue.len() => {
+                (&coming.page, coming.events.range(ahead - self.queue.len()..))
+            }
+            _ => (&self.page, self.queue.range(ahead..)),
+        }
     }
 
     /// Looks at the clock; the events that follow begin now.
@@ -240,10 +263,10 @@ impl Lane {
     }
 
     /// Runs events from the front of the queue: as many as may share a commit, or a stretch without effects.
-    async fn step(&mut self) -> Result<(), LaneEnd> {
+    async fn step(&mut self, live: &mut mpsc::Receiver<Portion>) -> Result<(), LaneEnd> {
         let together = if self.singly > 0 { 1 } else { self.may_share(0) };
         if together > 1 {
-            self.run_batches().await?;
+            self.run_batches(live).await?;
         } else {
             let run = self.stretch().await;
             self.tell();
@@ -282,12 +305,13 @@ impl Lane {
     /// How many events of the queue, behind the first `ahead`, may share a commit.
     pub(super) fn may_share(&self, ahead: usize) -> usize {
         let batch = self.shared.consumer.batch;
+        let (page, behind) = self.behind(ahead);
         let may = |next: &&Next| {
             let held = self.held(next.slot);
-            let key = self.page[next.index].envelope.key.as_str();
+            let key = page[next.index].envelope.key.as_str();
             next.position > held.alone_until && !held.parked.contains_key(key)
         };
-        if batch == 1 { 1 } else { self.queue.iter().skip(ahead).take(batch).take_while(may).count() }
+        if batch == 1 { 1 } else { behind.take(batch).take_while(may).count() }
     }
 
     async fn run_one(&mut self, slot: Slot, arrived: &Arrived, position: Position) -> Result<(), LaneEnd> {

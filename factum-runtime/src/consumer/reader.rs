@@ -3,7 +3,7 @@
 //! Lanes' queues are short: when a lane is slow the reader waits, and nothing grows. Before it hands out events it
 //! writes how far ahead it may be, so that after a crash only that range is run one by one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ const AHEAD_FOR: Duration = Duration::from_millis(100);
 pub(crate) struct Portion {
     /// The whole page, shared: handing an event to its lane moves a number, not the event.
     pub(crate) page: Arc<Vec<Arrived>>,
-    pub(crate) events: Vec<Next>,
+    pub(crate) events: VecDeque<Next>,
     /// Everything up to here has been handed out.
     pub(crate) up_to: Position,
 }
@@ -77,14 +77,14 @@ pub(crate) async fn read(shared: &Shared, routes: &Routes, stop: &Stop) -> Resul
         shared.sync_time().await?;
         let end = page.end;
         let share = page.events.len() / routes.lanes.len().max(1);
-        let mut portions: Vec<Vec<Next>> =
-            routes.lanes.iter().map(|_| Vec::with_capacity(share + share / 4)).collect();
+        let mut portions: Vec<VecDeque<Next>> =
+            routes.lanes.iter().map(|_| VecDeque::with_capacity(share + share / 4)).collect();
         for (index, event) in page.events.iter().enumerate() {
             let (slot, position) = (shared.consumer.slot_of(&event.envelope.key), event.position);
             if let Some((lane, from)) = targets[usize::from(slot.number())]
                 && position > from
             {
-                portions[lane].push(Next { slot, position, index });
+                portions[lane].push_back(Next { slot, position, index });
             }
         }
         let arrived: Arc<Vec<Arrived>> = Arc::new(page.events.into_iter().map(Arrived::from).collect());

@@ -40,18 +40,18 @@ pub(crate) struct Held {
 impl Held {
     /// The record that moves the checkpoint, and the guard that makes it ours.
     pub(crate) fn record(&self, shared: &Shared, position: Position) -> (factum_core::Record, Guard) {
-        self.record_after(shared, position, false)
+        self.record_after(shared, position, 0)
     }
 
-    /// The same, to be written after a write that is under way when `follows`.
+    /// The same, to be written after so many writes that are under way.
     pub(crate) fn record_after(
         &self,
         shared: &Shared,
         position: Position,
-        follows: bool,
+        writes: usize,
     ) -> (factum_core::Record, Guard) {
         let state = SlotState { position, owner: Some(shared.instance.id.clone()), started: None };
-        (state.record(shared.name(), self.slot), as_seen(self.revision + u64::from(follows)))
+        (state.record(shared.name(), self.slot), as_seen(self.revision + writes as u64))
     }
 
     /// Notes that the record was written.

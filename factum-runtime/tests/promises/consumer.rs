@@ -1,9 +1,10 @@
 //! Order, exactly once, nothing lost: when all goes well, and when handlers come and go.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use factum_core::{ConsumerName, Context, Failure, Handler, RecordKind, RecordQuery};
+use factum_core::{ConsumerName, Context, Failure, Handler, RecordKind, RecordQuery, values};
 use factum_runtime::{App, Consumer, Status};
 
 use crate::kit::*;
@@ -70,6 +71,48 @@ async fn a_batch_that_fails_is_redone_one_by_one_and_only_the_failing_event_pays
     assert_eq!(effects_of(store.as_ref(), "a").await, (0..30).collect::<Vec<_>>());
     let rows = store.query("select count(*) as n from effect", &[]).await.unwrap();
     assert_eq!(rows.first().unwrap().get::<i64>("n").unwrap(), 60, "each once");
+    running.stop().await;
+}
+
+/// Counts each event, and writes what cannot be written when it first meets one of those numbers.
+struct CannotBeWritten(Seen);
+
+impl Handler<Stepped> for CannotBeWritten {
+    async fn handle(&self, event: Stepped, cx: &mut Context<'_>) -> Result<(), Failure> {
+        let is_first = !self.0.of(&event.thing).contains(&event.step);
+        self.0.note(&event);
+        cx.execute(
+            "insert into effect (thing, step) values ($1, $2)",
+            values![event.thing.as_str(), event.step],
+        );
+        if is_first && event.step % 7 == 3 {
+            cx.execute("insert into effect (thing, step) values ($1, null)", values![event.thing]);
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_begun_after_one_that_cannot_be_committed_count_once() {
+    let store = memory();
+    effects(store.as_ref()).await;
+    // More than a page, so that batches cross from one page to the next.
+    let things: Vec<String> = (0..25).map(|number| format!("thing-{number}")).collect();
+    for number in 0..60 {
+        for thing in &things {
+            step(store.as_ref(), thing, number).await;
+        }
+    }
+    let handler = CannotBeWritten(Seen::default());
+    let consumer = Consumer::new("walker").on::<Stepped>(handler).retry(quick()).batch(32).lanes(2);
+    let running = start(&store, consumer).await;
+    running.settled(SOON).await.unwrap();
+    for thing in &things {
+        until("every event is handled", async || effects_of(store.as_ref(), thing).await.len() >= 60).await;
+        assert_eq!(effects_of(store.as_ref(), thing).await, (0..60).collect::<Vec<_>>(), "{thing}");
+    }
+    let figures = running.figures().await.unwrap();
+    assert_eq!(figures[0].metrics.handled.load(Ordering::Relaxed), 25 * 60, "each is counted once");
     running.stop().await;
 }
 

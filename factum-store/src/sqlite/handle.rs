@@ -35,6 +35,7 @@ pub(super) struct Handle {
     watcher: Option<Watcher>,
     writer: Mutex<Option<mpsc::Sender<Request>>>,
     room: Arc<Semaphore>,
+    pub(super) turn: tokio::sync::Mutex<()>,
     writing: Mutex<Option<JoinHandle<Option<Opened>>>>,
 }
 
@@ -66,6 +67,7 @@ impl Handle {
             watcher,
             writer: Mutex::new(Some(sender)),
             room: Arc::new(Semaphore::new(QUEUE_KIB_MAX as usize)),
+            turn: tokio::sync::Mutex::new(()),
             writing: Mutex::new(Some(writing)),
         })
     }

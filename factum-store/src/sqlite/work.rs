@@ -217,6 +217,8 @@ impl Handle {
     pub(super) async fn commit(&self, steps: Vec<Step>) -> Commit {
         let (reply, answer) = oneshot::channel();
         let asked = Instant::now();
+        // Held until the unit is in the queue: units get there in the order in which they came here.
+        let turn = self.turn.lock().await;
         let Ok(room) = self.room(steps.iter().map(Step::bytes).sum()).await else {
             return Commit::Failed(WriteError::Store(closed()));
         };
@@ -224,6 +226,7 @@ impl Handle {
         if let Err(error) = self.send(Request::Unit(unit)).await {
             return Commit::Failed(WriteError::Store(error));
         }
+        drop(turn);
         answer.await.unwrap_or_else(|_| Commit::Unknown(closed()))
     }
 }

@@ -53,6 +53,10 @@ const POLITE_FOR: Duration = Duration::from_millis(100);
 /// How long the writer looks for the next request before it sleeps: whoever was just answered often asks again.
 const LOOKS_FOR: Duration = Duration::from_micros(30);
 
+/// How long a group waits for those who were answered together to ask again; never longer than a quarter of the last
+/// commit. Without it, tasks that wait for each answer fall into two groups that wait for one another.
+const GATHERS_FOR: Duration = Duration::from_micros(100);
+
 /// The gap: longer than the other's waits between two tries.
 const POLITE_GAP: Duration = Duration::from_micros(500);
 
@@ -98,6 +102,14 @@ pub(super) struct Writer {
     data_version: i64,
     checkpointed_pages: i32,
     met_other_at: Option<Instant>,
+    last: Last,
+}
+
+/// What the last group was: how many the next one may expect, and how long it may wait for them.
+#[derive(Default)]
+struct Last {
+    units: usize,
+    took: Duration,
 }
 
 impl Writer {
@@ -119,6 +131,7 @@ impl Writer {
             data_version: -1,
             checkpointed_pages: 0,
             met_other_at: None,
+            last: Last::default(),
         }
     }
 
@@ -150,7 +163,7 @@ impl Writer {
                     }
                 }
                 let has_room = units.len() < GROUP_UNITS_MAX && bytes < GROUP_BYTES_MAX;
-                next = if has_room { self.try_next() } else { None };
+                next = if has_room { self.gather(units.len()) } else { None };
             }
             self.group(units);
             self.checkpoint(CHECKPOINT_PAGES);
@@ -178,6 +191,25 @@ impl Writer {
         }
     }
 
+    /// What else has come for a group of so many units; waits a moment for as many as were answered last.
+    fn gather(&mut self, units: usize) -> Option<Request> {
+        let next = self.try_next();
+        if next.is_some() || units == 0 || units >= self.last.units {
+            return next;
+        }
+        let patience = GATHERS_FOR.min(self.last.took / 4);
+        let began = Instant::now();
+        while began.elapsed() < patience {
+            std::thread::yield_now();
+            if let Some(request) = self.try_next() {
+                return Some(request);
+            }
+        }
+        // Whoever is not back by now is not waited for again.
+        self.last.units = 0;
+        None
+    }
+
     fn try_next(&mut self) -> Option<Request> {
         self.pending.pop_front().or_else(|| self.queue.try_recv().ok())
     }
@@ -188,7 +220,9 @@ impl Writer {
             return;
         }
         let began = Instant::now();
-        match self.attempt(&mut units) {
+        let done = self.attempt(&mut units);
+        self.last = Last { units: units.len(), took: began.elapsed() };
+        match done {
             Ok(answers) => self.finish(units, answers, began),
             Err(Lost::Alone(answer)) => match <[Unit; 1]>::try_from(units) {
                 Ok([unit]) => self.answer(unit, answer),
