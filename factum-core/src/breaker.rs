@@ -17,6 +17,8 @@ pub struct Breaker {
 struct Open {
     next_probe: Duration,
     pause: Duration,
+    /// A probe is on its way: the next failure may be its own.
+    is_probing: bool,
 }
 
 impl Default for Breaker {
@@ -36,6 +38,10 @@ impl Breaker {
     /// Notes that an event of a key failed; answers whether this opened the breaker.
     pub fn failed(&mut self, key_hash: u64, elapsed: Duration) -> bool {
         if let Some(open) = &mut self.open {
+            if !std::mem::take(&mut open.is_probing) {
+                // It was begun before the breaker opened, and says nothing new.
+                return false;
+            }
             open.pause = (open.pause * 2).min(Self::PAUSE_MAX);
             open.next_probe = elapsed + open.pause;
             return false;
@@ -48,7 +54,8 @@ impl Breaker {
         if self.failed < Self::KEYS {
             return false;
         }
-        self.open = Some(Open { next_probe: elapsed + Self::PAUSE_FIRST, pause: Self::PAUSE_FIRST });
+        let pause = Self::PAUSE_FIRST;
+        self.open = Some(Open { next_probe: elapsed + pause, pause, is_probing: false });
         true
     }
 
@@ -77,6 +84,7 @@ impl Breaker {
             return false;
         }
         open.next_probe = elapsed + open.pause;
+        open.is_probing = true;
         true
     }
 }
@@ -106,6 +114,19 @@ mod tests {
     }
 
     #[test]
+    fn attempts_that_were_under_way_when_it_opened_make_no_pause_longer() {
+        let mut breaker = Breaker::default();
+        (0..5).for_each(|key| _ = breaker.failed(key, NOW));
+        (5..64).for_each(|key| assert!(!breaker.failed(key, NOW)));
+        assert_eq!(breaker.wait(NOW), Breaker::PAUSE_FIRST);
+        let now = NOW + Breaker::PAUSE_FIRST;
+        assert!(breaker.take_probe(now));
+        breaker.failed(1, now);
+        breaker.failed(2, now);
+        assert_eq!(breaker.wait(now), Breaker::PAUSE_FIRST * 2, "the probe's failure counts once");
+    }
+
+    #[test]
     fn probes_come_one_at_a_time_and_ever_more_slowly() {
         let mut breaker = Breaker::default();
         (0..5).for_each(|key| _ = breaker.failed(key, NOW));
@@ -116,6 +137,7 @@ mod tests {
         for _ in 0..10 {
             breaker.failed(9, now);
             now += breaker.wait(now);
+            assert!(breaker.take_probe(now));
         }
         breaker.failed(9, now);
         assert_eq!(breaker.wait(now), Breaker::PAUSE_MAX);
