@@ -11,6 +11,9 @@ mod foreign;
 mod kit;
 #[path = "sqlite/open.rs"]
 mod open;
+#[cfg(target_os = "linux")]
+#[path = "sqlite/power.rs"]
+mod power;
 #[path = "sqlite/processes.rs"]
 mod processes;
 #[path = "sqlite/read.rs"]
