@@ -17,4 +17,5 @@ pub mod skips;
 pub mod source;
 pub mod tally;
 pub mod tidy;
+pub mod tools;
 pub mod workspace;

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use xtask::run::Run;
 use xtask::skips;
 use xtask::stage::Stage;
+use xtask::tools;
 use xtask::workspace::Workspace;
 
 /// Longest whole run, in minutes, on two cores: past it people stop running it. `FACTUM_MINUTES_MAX` relaxes it.
@@ -16,10 +17,13 @@ const MINUTES_MAX: u64 = 35;
 
 const USAGE: &str = "\
 usage: cargo xtask test [--stage NAME]... [--long] [--list]
+       cargo xtask tools [NAME]...
 
   --stage NAME   only this stage; may be repeated
   --long         long forms of the crash and model tests (sets FACTUM_LONG=1)
   --list         print the stages and stop
+
+`tools` installs the test tools of xtask/tools, or those named, into target/tools; `test` does so by itself.
 
 environment:
   FACTUM_MINUTES_MAX   longest whole run in minutes (35)";
@@ -28,6 +32,7 @@ environment:
 #[derive(Debug, PartialEq, Eq)]
 enum Request {
     Test { stages: Vec<Stage>, is_long: bool },
+    Tools(Vec<String>),
     List,
     Usage,
 }
@@ -36,6 +41,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match read(&arguments) {
         Ok(Request::Test { stages, is_long }) => test(&stages, is_long),
+        Ok(Request::Tools(names)) => install(&names),
         Ok(Request::List) => {
             list();
             return ExitCode::SUCCESS;
@@ -63,8 +69,9 @@ fn read(arguments: &[String]) -> anyhow::Result<Request> {
     let mut words = arguments.iter().map(String::as_str);
     match words.next() {
         Some("test") => {}
+        Some("tools") => return Ok(Request::Tools(words.map(str::to_owned).collect())),
         None | Some("help" | "--help" | "-h") => return Ok(Request::Usage),
-        Some(other) => anyhow::bail!("unknown command {other:?}: expected \"test\""),
+        Some(other) => anyhow::bail!("unknown command {other:?}: expected \"test\" or \"tools\""),
     }
     let (mut stages, mut is_long) = (Vec::new(), false);
     while let Some(word) = words.next() {
@@ -80,6 +87,12 @@ fn read(arguments: &[String]) -> anyhow::Result<Request> {
         }
     }
     Ok(Request::Test { stages, is_long })
+}
+
+fn install(names: &[String]) -> anyhow::Result<bool> {
+    let missing = tools::install(&Workspace::find()?, names)?;
+    missing.iter().for_each(|line| println!("{line}"));
+    Ok(missing.is_empty())
 }
 
 fn list() {
@@ -153,6 +166,7 @@ mod tests {
         assert_eq!(request, Request::Test { stages: vec![Stage::Fmt, Stage::Tidy], is_long: true });
         assert_eq!(read_words("test --list"), Ok(Request::List));
         assert_eq!(read_words(""), Ok(Request::Usage));
+        assert_eq!(read_words("tools python"), Ok(Request::Tools(vec!["python".to_owned()])));
     }
 
     #[test]

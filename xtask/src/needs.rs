@@ -44,6 +44,28 @@ pub fn meet() -> anyhow::Result<()> {
     apt(&[&["install", "--yes", "--no-install-recommends"], &packages[..]].concat())
 }
 
+/// Makes sure of one program that not every machine must have: `arguments` are what it must run without an error.
+///
+/// # Errors
+/// When it is not there, and it may not be installed from here.
+pub(crate) fn obtain(program: &str, package: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let works = || {
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        is_on_path(program) && (arguments.is_empty() || command.status().is_ok_and(|status| status.success()))
+    };
+    if works() {
+        return Ok(());
+    }
+    if !may_install() {
+        bail!("{program} is not usable; on Debian or Ubuntu: apt-get install {package}");
+    }
+    println!("installing {package}");
+    apt(&["update"])?;
+    apt(&["install", "--yes", "--no-install-recommends", package])?;
+    if works() { Ok(()) } else { bail!("{program} is not usable after installing {package}") }
+}
+
 fn is_met(need: &Need) -> bool {
     need.instead.is_some_and(|variable| std::env::var_os(variable).is_some()) || is_on_path(need.program)
 }

@@ -6,7 +6,7 @@
 use std::str::FromStr;
 
 use crate::run::{Run, SELECTION};
-use crate::{deny, example, generated, needs};
+use crate::{deny, example, generated, needs, tools};
 
 /// One step of the test command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +91,8 @@ impl Stage {
             }
             Self::Tests => {
                 needs::meet()?;
+                // Tests that miss their tools skip themselves by name; the list of skips then refuses that.
+                tools::install(&run.workspace, &[])?.iter().for_each(|missing| println!("{missing}"));
                 all_tests(run)
             }
             Self::DocTests => run.tests("cargo", &with_selection("test", &["--doc", "--", "--show-output"])),
