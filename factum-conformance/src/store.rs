@@ -207,6 +207,8 @@ macro_rules! store_promises {
         0 Nothing limits::a_breach_refuses_the_append,
         0 Nothing limits::a_breach_fails_the_unit,
         0 Nothing limits::the_gate_is_the_one_given,
+        0 Nothing limits::what_is_stored_is_what_the_gate_sealed,
+        0 Nothing limits::what_cannot_be_sealed_is_not_stored,
         0 Nothing limits::an_event_beyond_the_limit_is_refused,
         0 Nothing limits::an_event_at_the_limit_is_stored,
         0 Nothing limits::an_append_of_nothing_is_refused,

@@ -102,6 +102,7 @@ caught! {
     answering_known_ids_with_now: lies_of_appends::AnswersNow::default() => known_ids_answer_as_the_first_time;
     taking_the_new_part_of_a_batch: lies_of_appends::TakesTheNewPart::default() => a_partly_known_batch_is_refused;
     having_no_gate: lies_of_appends::HasNoGate => a_breach_refuses_the_append;
+    never_sealing: lies_of_appends::HasNoGate => what_is_stored_is_what_the_gate_sealed;
     truncating_payloads: lies_of_appends::Truncates => a_payload_is_kept_byte_for_byte;
     tidying_payloads: lies_of_appends::Tidies => a_payload_is_kept_byte_for_byte;
     dropping_tags: lies_of_appends::DropsTags => all_tags_must_be_carried;

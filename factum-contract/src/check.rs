@@ -8,6 +8,7 @@ use crate::read;
 
 pub(crate) mod examples;
 pub(crate) mod links;
+mod personal;
 pub(crate) mod rules;
 
 /// What a check found; serialises as the `--json` output.

@@ -3,15 +3,24 @@
 //! Validators are compiled once. A contract version that the catalog lacks is never guessed at.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
-use factum_core::{Breach, ContentType, ContractVersion, Envelope, EventType, Gate, PartitionKey, Tags};
+use factum_core::{
+    Breach, Bytes, ContentType, ContractVersion, Envelope, EventType, Gate, Keys, PartitionKey, Tags,
+    Unopened, WriteError,
+};
 use serde_json::Value;
 
 use crate::catalog::{Catalog, CatalogError, CatalogSource};
 use crate::contract::Contract;
 use crate::upcast::Step;
 use crate::validate::{Checked, Flaw, PatternError, Validator};
+
+mod personal;
+
+use personal::PersonalContract;
+pub use personal::open_all;
 
 /// A function that turns a version's payload into the next one's.
 pub type Upcaster = fn(&mut Value) -> Result<(), String>;
@@ -32,11 +41,14 @@ pub type Upcaster = fn(&mut Value) -> Result<(), String>;
 /// assert_eq!(breach.rule, "required");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Contracts {
     catalog: Arc<Catalog>,
     compiled: HashMap<String, Versions>,
     upcasters: HashMap<String, Upcaster>,
+    /// The contracts that have personal data; mostly none or few.
+    personal: Vec<PersonalContract>,
+    keys: Option<Arc<dyn Keys>>,
 }
 
 type Versions = Vec<Compiled>;
@@ -72,7 +84,10 @@ impl Contracts {
     /// When a pattern cannot be used; a catalog that was checked has none such.
     pub fn new(catalog: Catalog) -> Result<Self, ContractsError> {
         let mut compiled: HashMap<String, Versions> = HashMap::new();
-        for contract in catalog.contracts() {
+        let built_in = BUILT_IN.load()?;
+        let missing =
+            built_in.contracts().filter(|own| catalog.contract(own.name.as_str(), own.version).is_none());
+        for contract in catalog.contracts().chain(missing) {
             let validator = Validator::of(contract)
                 .map_err(|source| ContractsError::Pattern { contract: contract.label(), source })?;
             compiled.entry(contract.name.to_string()).or_default().push(Compiled {
@@ -82,7 +97,8 @@ impl Contracts {
                 is_forward: contract.compatibility.is_forward(),
             });
         }
-        Ok(Self { catalog: Arc::new(catalog), compiled, upcasters: HashMap::new() })
+        let personal = personal::of(&catalog);
+        Ok(Self { catalog: Arc::new(catalog), compiled, upcasters: HashMap::new(), personal, keys: None })
     }
 
     /// Registers the function behind an upcast step `code: <name>`.
@@ -132,7 +148,7 @@ impl Contracts {
     ///
     /// # Errors
     /// When there is no such contract, or the payload breaks it.
-    pub fn envelope(&self, name: &str, payload: factum_core::Bytes) -> Result<Envelope, Breach> {
+    pub fn envelope(&self, name: &str, payload: Bytes) -> Result<Envelope, Breach> {
         let Some(compiled) = self.compiled.get(name).and_then(|versions| versions.last()) else {
             return Err(self.unknown(name, 0));
         };
@@ -243,23 +259,38 @@ impl Gate for Contracts {
         Ok(())
     }
 
-    fn open(&self, envelope: &Envelope, known: &EventType) -> Result<Option<Envelope>, Breach> {
+    fn seal(&self, events: &[Envelope]) -> Result<Option<Vec<Bytes>>, WriteError> {
+        self.seal_all(events)
+    }
+
+    fn open(&self, envelope: &Envelope, known: &EventType) -> Result<Option<Envelope>, Unopened> {
         let written = envelope.event_type.version;
+        let opened = self.opened(envelope)?;
+        let data = opened.as_ref().unwrap_or(&envelope.data);
+        let changed = || opened.clone().map(|data| Envelope { data, ..envelope.clone() });
         if written > known.version && self.version(known.name.as_str(), written).is_none() {
             // A version that this instance does not have: whether it may be read was settled by `can_read`.
-            return Ok(None);
+            return Ok(changed());
         }
-        self.check(&envelope.event_type, &envelope.data)?;
+        self.check(&envelope.event_type, data)?;
         if written >= known.version {
-            return Ok(None);
+            return Ok(changed());
         }
-        let value = self.upcast(&envelope.data, written, known)?;
-        let data = factum_core::Bytes::from(value.to_string());
+        let value = self.upcast(data, written, known)?;
+        let data = Bytes::from(value.to_string());
         self.check(known, &data).map_err(|breach| Breach {
             message: format!("after upcasting from version {written}: {}", breach.message),
             ..breach
         })?;
         Ok(Some(Envelope { event_type: known.clone(), data, ..envelope.clone() }))
+    }
+
+    fn outgoing(&self, envelope: &Envelope) -> Result<Option<Envelope>, Unopened> {
+        self.for_topic(envelope)
+    }
+
+    fn keys(&self) -> Option<&Arc<dyn Keys>> {
+        self.keys.as_ref()
     }
 
     /// Older versions are read through their upcast steps; newer ones when each promises it.
@@ -273,6 +304,15 @@ impl Gate for Contracts {
         (known.version + 1..=written.version).all(promises)
     }
 }
+
+impl fmt::Debug for Contracts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Contracts").field("system", &self.catalog.system.name).finish_non_exhaustive()
+    }
+}
+
+/// Contracts of Factum's own events, beside those of every catalog; a catalog that describes one itself has its way.
+const BUILT_IN: CatalogSource = CatalogSource::new(include_str!("contracts/built_in.json"));
 
 fn key_field(contract: &Contract) -> &str {
     &contract.key
@@ -308,6 +348,13 @@ mod tests {
         Contracts::try_from(CATALOG).unwrap()
     }
 
+    fn refusal(opened: Result<Option<Envelope>, Unopened>) -> Breach {
+        match opened {
+            Err(Unopened::Breach(breach)) => breach,
+            other => panic!("expected a breach, found {other:?}"),
+        }
+    }
+
     fn placed(event_type: EventType, key: &str, data: &str) -> Envelope {
         Envelope::raw(event_type, key.parse().unwrap(), data.to_owned().into())
     }
@@ -338,7 +385,7 @@ mod tests {
         let old = placed(V1, ID, &format!(r#"{{"orderId":"{ID}","name":"Ada Byron"}}"#));
         let contracts = contracts();
         assert_eq!(contracts.missing_upcasters(), ["size"]);
-        assert_eq!(contracts.open(&old, &V2).unwrap_err().rule, "upcast");
+        assert_eq!(refusal(contracts.open(&old, &V2)).rule, "upcast");
         let contracts = contracts.upcaster("size", |payload| {
             payload["size"] = "S".into();
             Ok(())
@@ -352,7 +399,7 @@ mod tests {
     #[test]
     fn an_upcast_event_must_fit_the_version_it_becomes() {
         let old = placed(V1, ID, &format!(r#"{{"orderId":"{ID}","name":"Ada"}}"#));
-        let breach = contracts().upcaster("size", |_| Ok(())).open(&old, &V2).unwrap_err();
+        let breach = refusal(contracts().upcaster("size", |_| Ok(())).open(&old, &V2));
         assert_eq!((breach.rule.as_str(), breach.version), ("required", 2));
     }
 

@@ -21,6 +21,7 @@ pub mod meaning;
 mod nearest;
 pub mod node;
 pub mod overview;
+pub mod personal;
 pub mod read;
 pub mod rt;
 pub mod schema;

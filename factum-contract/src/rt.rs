@@ -6,7 +6,7 @@ use std::fmt;
 
 pub use std::collections::BTreeMap;
 
-pub use factum_core::{Event, EventType, PartitionKey, Tags, Timestamp};
+pub use factum_core::{Event, EventType, PartitionKey, Personal, Tags, Timestamp};
 pub use rust_decimal::Decimal;
 pub use uuid::Uuid;
 pub use {serde, serde_json};
@@ -93,6 +93,37 @@ pub fn optional_decimal<'de, D: serde::Deserializer<'de>>(
 ) -> Result<Option<Decimal>, D::Error> {
     let text: Option<std::borrow::Cow<'de, str>> = serde::Deserialize::deserialize(deserializer)?;
     text.map(|text| parse_decimal(&text)).transpose()
+}
+
+/// The same for personal data.
+///
+/// # Errors
+/// As [`decimal`].
+pub fn personal_decimal<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Personal<Decimal>, D::Error> {
+    let value: Personal<DecimalText> = serde::Deserialize::deserialize(deserializer)?;
+    Ok(value.map(|DecimalText(value)| value))
+}
+
+/// The same for personal data that may be absent or null.
+///
+/// # Errors
+/// As [`decimal`].
+pub fn optional_personal_decimal<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Personal<Decimal>>, D::Error> {
+    let value: Option<Personal<DecimalText>> = serde::Deserialize::deserialize(deserializer)?;
+    Ok(value.map(|value| value.map(|DecimalText(value)| value)))
+}
+
+/// A decimal as it is read: from text alone.
+struct DecimalText(Decimal);
+
+impl<'de> serde::Deserialize<'de> for DecimalText {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        decimal(deserializer).map(Self)
+    }
 }
 
 fn parse_decimal<E: serde::de::Error>(text: &str) -> Result<Decimal, E> {

@@ -8,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use factum_core::NameError;
+use factum_core::personal::FORGOTTEN_FIELD;
 use serde_json::{Map, Value};
 
 /// One step.
@@ -237,7 +238,9 @@ impl Step {
             Self::Split { field, by, into } => split(payload, field, by, into),
             Self::Join { fields, by, into } => join(payload, fields, by, into),
             Self::Map { field, values, otherwise } => field.each_parent(payload, &mut |object| {
-                let Some(value) = object.get_mut(&field.name) else { return Ok(()) };
+                let Some(value) = object.get_mut(&field.name).filter(|value| !is_forgotten(value)) else {
+                    return Ok(());
+                };
                 let old = plain_text(value).ok_or_else(|| field.error("map", expected_scalar(value)))?;
                 if let Some(new) = values.get(&old).or(otherwise.as_ref()) {
                     *value = new.clone();
@@ -264,6 +267,10 @@ fn split(payload: &mut Value, field: &FieldPath, by: &str, into: &[FieldPath]) -
     let text = match field.take(payload) {
         None => return Ok(()),
         Some(Value::String(text)) => text,
+        // The parts of what is forgotten are forgotten.
+        Some(other) if is_forgotten(&other) => {
+            return into.iter().try_for_each(|path| path.put(payload, other.clone()));
+        }
         Some(other) => return Err(field.error("split", format!("expected text, found {other}"))),
     };
     let parts = text.splitn(into.len().max(1), by);
@@ -271,15 +278,25 @@ fn split(payload: &mut Value, field: &FieldPath, by: &str, into: &[FieldPath]) -
 }
 
 fn join(payload: &mut Value, fields: &[FieldPath], by: &str, into: &FieldPath) -> Result<(), StepError> {
-    let mut parts = Vec::new();
+    let (mut parts, mut forgotten) = (Vec::new(), None);
     for field in fields {
         let Some(value) = field.get(payload) else { continue };
+        if is_forgotten(&value) {
+            forgotten = Some(value);
+            continue;
+        }
         parts.push(plain_text(&value).ok_or_else(|| field.error("join", expected_scalar(&value)))?);
     }
     for field in fields {
         field.take(payload);
     }
-    into.put(payload, Value::String(parts.join(by)))
+    into.put(payload, forgotten.unwrap_or_else(|| Value::String(parts.join(by))))
+}
+
+/// Whether a value is the marker of a personal value that was forgotten.
+fn is_forgotten(value: &Value) -> bool {
+    let Value::Object(object) = value else { return false };
+    object.len() == 1 && object.get(FORGOTTEN_FIELD) == Some(&Value::Bool(true))
 }
 
 fn plain_text(value: &Value) -> Option<String> {

@@ -16,10 +16,12 @@ use crate::schema::{Role, Schema};
 mod compile;
 pub(crate) mod format;
 pub(crate) mod pattern;
+mod stand_in;
 mod walk;
 
-pub(crate) use compile::FIELDS_MAX;
+pub(crate) use compile::{FIELDS_MAX, is_uuid};
 pub use pattern::PatternError;
+pub(crate) use stand_in::step_over as is_stand_in;
 
 use compile::Check;
 use walk::Walk;
@@ -193,7 +195,7 @@ fn identifiers(payload: &Schema) -> Vec<IdentifierPath> {
     found
 }
 
-fn lower(text: Cow<'_, str>) -> Cow<'_, str> {
+pub(crate) fn lower(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(text.to_ascii_lowercase())
     } else {

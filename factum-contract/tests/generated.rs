@@ -19,7 +19,7 @@ use generated::contracts;
 
 use contracts::parts::{Part, PartsClosedStatus, PartsListedStatus};
 use contracts::r#type::{Maybe, Ratio, Type};
-use contracts::{It3dPrinted, MovePart, PartId, PartsClosed, PartsListed, Place};
+use contracts::{It3dPrinted, MovePart, PartId, PartsClosed, PartsListed, PersonMoved, Place};
 
 fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
@@ -55,6 +55,7 @@ fn every_example_is_admitted_and_read_back() {
     agrees(&PartsListed::example());
     agrees(&MovePart::example());
     agrees(&PartsClosed::new(3, PartsClosedStatus::Won, None));
+    agrees(&PersonMoved::example());
 }
 
 #[test]
@@ -66,6 +67,68 @@ fn a_payload_is_kept_as_it_was_sent() {
     assert_eq!(example["maybe"], json!("never-heard-of"), "unknown words are kept");
     let listed = serde_json::to_value(PartsListed::example()).unwrap();
     assert!(listed["parts"][0].get("a").is_none(), "absent stays absent");
+}
+
+#[test]
+fn a_forgotten_value_is_read_and_written_whatever_its_type() {
+    let mut forgotten = serde_json::to_value(PersonMoved::example()).unwrap();
+    for pointer in [
+        "/name",
+        "/email",
+        "/born",
+        "/income",
+        "/rooms",
+        "/diet",
+        "/home",
+        "/phones/1",
+        "/kin",
+        "/boxes/0/label",
+    ] {
+        *forgotten.pointer_mut(pointer).unwrap() = json!({"$forgotten": true});
+    }
+    let event: PersonMoved = serde_json::from_value(forgotten.clone()).unwrap();
+    assert!(event.name().is_forgotten() && event.income().is_forgotten() && event.home().is_forgotten());
+    assert_eq!(event.phones()[0].known().map(String::as_str), Some("1"));
+    assert_eq!(serde_json::to_value(&event).unwrap(), forgotten);
+    agrees(&event);
+    assert!(!format!("{event:?}").contains("Ada"), "what is personal is never printed");
+}
+
+#[test]
+fn a_stand_in_is_accepted_for_personal_values_alone() {
+    let example = serde_json::to_value(PersonMoved::example()).unwrap();
+    for stand_in in [json!({"$forgotten": true}), json!({"$sealed": "1.r.1.x"})] {
+        for (pointer, is_accepted) in
+            [("/home", true), ("/phones/0", true), ("/phones", false), ("/personId", false)]
+        {
+            let mut changed = example.clone();
+            *changed.pointer_mut(pointer).unwrap() = stand_in.clone();
+            let is_admitted = gate().check(&PersonMoved::TYPE, changed.to_string().as_bytes()).is_ok();
+            assert_eq!(is_admitted, is_accepted, "{pointer}: {stand_in}");
+        }
+    }
+}
+
+#[test]
+fn no_error_quotes_what_is_personal() {
+    let example = serde_json::to_value(PersonMoved::example()).unwrap();
+    let changes = [
+        ("/email", json!("canary")),
+        ("/income", json!("canary")),
+        ("/born", json!("canary")),
+        ("/home", json!({"street": "", "canary": 1})),
+        ("/home", json!({"street": "x", "canary": 1})),
+        ("/kin", json!({"canary": 1})),
+        ("/phones/0", json!(["canary"])),
+    ];
+    for (pointer, value) in changes {
+        let mut changed = example.clone();
+        *changed.pointer_mut(pointer).unwrap() = value;
+        let breach = gate().check(&PersonMoved::TYPE, changed.to_string().as_bytes()).unwrap_err();
+        assert!(!format!("{breach} {breach:?}").contains("canary"), "{breach}");
+        let error = serde_json::from_value::<PersonMoved>(changed).unwrap_err().to_string();
+        assert!(!error.contains("canary"), "{pointer}: {error}");
+    }
 }
 
 #[test]

@@ -4,10 +4,12 @@
 //! was handled, or not at all.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::envelope::{EncodeError, Envelope, EventId};
 use crate::event::EventSet;
+use crate::gate::Gate;
 use crate::name::{ConsumerName, NameError, StreamId, Topic, TraceParent};
 use crate::record::{Guard, Record, RecordKind, RecordQuery};
 use crate::sql::{Lock, Rows, Sql, Value};
@@ -236,6 +238,12 @@ impl<'a> Context<'a> {
             Record::new(RecordKind::MARK, self.consumer.as_str(), id, self.envelope.id.as_bytes().to_vec());
         self.work.put(mark.due(self.now.plus(window)), guard);
         Ok(true)
+    }
+
+    /// The gate of the store that the unit of work is on, for extensions.
+    #[must_use]
+    pub fn gate(&self) -> &Arc<dyn Gate> {
+        self.work.gate()
     }
 
     /// The unit of work itself, for extensions.

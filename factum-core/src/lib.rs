@@ -14,8 +14,10 @@ pub mod event;
 pub mod failure;
 pub mod gate;
 pub mod handler;
+pub mod keys;
 pub mod maintenance;
 pub mod name;
+pub mod personal;
 pub mod projection;
 pub mod record;
 pub mod retry;
@@ -34,14 +36,16 @@ pub use decider::Decider;
 pub use envelope::{EncodeError, Envelope, EventId, Recorded};
 pub use event::{ContractVersion, DecodeError, Event, EventSet, EventType, Kind, Tag, Tags};
 pub use failure::Failure;
-pub use gate::{Breach, Gate, OpenGate};
+pub use gate::{Breach, Gate, OpenGate, Unopened};
 pub use handler::Handler;
+pub use keys::{Keys, KeysError, SubjectForgotten};
 pub use maintenance::{CheckReport, Finding, Maintenance};
 pub use name::{
     Actor, Category, ConsumerName, ContentType, CorrelationId, EventName, NameError, PartitionKey, StreamId,
     TableName, Topic, TraceParent,
 };
-pub use projection::{Projection, Table, Tables};
+pub use personal::Personal;
+pub use projection::{PersonalColumns, Projection, Table, Tables};
 pub use record::{Guard, Record, RecordKind, RecordQuery, Revision};
 pub use retry::{OnDead, RetryPolicy};
 pub use saga::{Action, Saga};

@@ -15,6 +15,13 @@ pub trait Maintenance: Send + Sync + 'static {
     /// Copies the store, while it is in use, to a file that must not exist.
     async fn backup(&self, to: &Path) -> Result<(), StoreError>;
 
+    /// Leaves nothing in the store's files of what was deleted: old pages of journals are cut off. Only what was
+    /// deleted while the store was open behind a gate with keys was overwritten where it stood.
+    ///
+    /// # Errors
+    /// `Unavailable` when readers kept it from being done; ask again.
+    async fn scrub(&self) -> Result<(), StoreError>;
+
     /// What is unusual about the store's set-up.
     async fn doctor(&self) -> Result<Vec<Finding>, StoreError>;
 }

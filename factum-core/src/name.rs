@@ -321,7 +321,7 @@ const fn valid_category(text: &[u8]) -> bool {
     true
 }
 
-const fn valid_table(text: &[u8]) -> bool {
+pub(crate) const fn valid_table(text: &[u8]) -> bool {
     if text.is_empty() || text.len() > 41 || !text[0].is_ascii_lowercase() {
         return false;
     }

@@ -10,7 +10,7 @@ use std::sync::{PoisonError, RwLock};
 use crate::context::Context;
 use crate::event::EventSet;
 use crate::failure::Failure;
-use crate::name::{ConsumerName, TableName};
+use crate::name::{ConsumerName, TableName, valid_table};
 use crate::sql::{Lock, Rows, Sql, Value};
 use crate::store::StoreError;
 
@@ -23,13 +23,92 @@ pub struct Table {
     pub columns: &'static str,
     /// Columns lists to index, such as `customer_id, placed_at`.
     pub indexes: &'static [&'static str],
+    /// What of it is personal data, and whose.
+    pub personal: Option<PersonalColumns>,
+}
+
+/// What of a table is personal data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PersonalColumns {
+    /// The column that holds the subject's pseudonym.
+    pub subject: &'static str,
+    /// The columns to empty when the subject is forgotten; when there are none, its rows are removed.
+    pub columns: &'static [&'static str],
 }
 
 impl Table {
     /// A table without extra indexes.
     #[must_use]
     pub const fn new(name: &'static str, columns: &'static str) -> Self {
-        Self { name: TableName::constant(name), columns, indexes: &[] }
+        Self { name: TableName::constant(name), columns, indexes: &[], personal: None }
+    }
+
+    /// The same, where some columns hold personal data of the subject whose pseudonym stands in `subject`: they become
+    /// null when the subject is forgotten, so they must not be `not null`.
+    ///
+    /// # Panics
+    /// When a name is no column's, or there is none: in a constant, it does not compile then.
+    #[must_use]
+    pub const fn personal(mut self, subject: &'static str, columns: &'static [&'static str]) -> Self {
+        assert!(!columns.is_empty(), "name the personal columns, or use `personal_rows`");
+        self.personal = Some(PersonalColumns { subject, columns });
+        self.check_columns();
+        self
+    }
+
+    /// The same, where whole rows are personal: those of a subject are removed when it is forgotten.
+    ///
+    /// # Panics
+    /// When the name is no column's.
+    #[must_use]
+    pub const fn personal_rows(mut self, subject: &'static str) -> Self {
+        self.personal = Some(PersonalColumns { subject, columns: &[] });
+        self.check_columns();
+        self
+    }
+
+    const fn check_columns(&self) {
+        let Some(personal) = self.personal else { return };
+        assert!(valid_table(personal.subject.as_bytes()), "the subject's column is not a column's name");
+        let mut index = 0;
+        while index < personal.columns.len() {
+            assert!(
+                valid_table(personal.columns[index].as_bytes()),
+                "a personal column is not a column's name"
+            );
+            index += 1;
+        }
+    }
+
+    /// What is wrong with its personal columns, as far as their definitions show.
+    #[must_use]
+    pub fn flaw(&self) -> Option<String> {
+        let PersonalColumns { subject, columns } = self.personal?;
+        let table = &self.name;
+        for column in std::iter::once(&subject).chain(columns) {
+            let Some(definition) = self.definition(column) else {
+                return Some(format!(
+                    "table {table} has no column {column}, which is declared with personal data"
+                ));
+            };
+            if *column != subject && definition.to_lowercase().contains("not null") {
+                return Some(format!(
+                    "column {column} of table {table} is personal and `not null`, so it cannot be emptied; drop `not null`, or declare `personal_rows`"
+                ));
+            }
+        }
+        None
+    }
+
+    /// The definition of a column: what stands between the commas around it.
+    fn definition(&self, column: &str) -> Option<&'static str> {
+        let mut depth = 0;
+        let mut parts = self.columns.split(|c| {
+            depth += i32::from(c == '(') - i32::from(c == ')');
+            c == ',' && depth == 0
+        });
+        parts
+            .find(|part| part.split_whitespace().next().is_some_and(|name| name.eq_ignore_ascii_case(column)))
     }
 
     /// The same with indexes.
@@ -175,6 +254,20 @@ impl<'c, 'w> Tables<'c, 'w> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_personal_column_can_be_emptied() {
+        let table = |columns| Table::new("customers", columns).personal("customer_id", &["email"]);
+        assert_eq!(
+            table("customer_id text primary key, price numeric(10, 2) not null, email text").flaw(),
+            None
+        );
+        let flaw = table("customer_id text primary key, email text NOT NULL").flaw().unwrap();
+        assert!(flaw.contains("column email of table customers") && flaw.contains("personal_rows"), "{flaw}");
+        assert!(table("customer_id text primary key").flaw().unwrap().contains("no column email"));
+        let rows = Table::new("customers", "id text").personal_rows("customer_id");
+        assert!(rows.flaw().unwrap().contains("no column customer_id"));
+    }
 
     #[test]
     fn only_own_tables_are_named() {

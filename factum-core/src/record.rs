@@ -46,6 +46,8 @@ impl RecordKind {
     pub const CONTRACT: Self = Self("contract");
     /// A projection's version and tables.
     pub const PROJECTION: Self = Self("projection");
+    /// The ring of keys that seals the personal data of the log.
+    pub const KEYS: Self = Self("keys");
     /// Who did what, when, why.
     pub const AUDIT: Self = Self("audit");
     /// Records of an application or an extension.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use factum_core::{
     Actor, AppendError, Breach, Commit, Context, CorrelationId, Decider, DecodeError, EncodeError, Envelope,
-    EventId, EventSet, EventType, Expected, Failure, Gate, Guard, Page, Position, Query, Record, RecordKind,
-    Recorded, Store, StoreError, StreamId, TraceParent, Version, Work, hash64,
+    EventId, EventSet, EventType, Expected, Failure, Gate, Guard, KeysError, Page, Position, Query, Record,
+    RecordKind, Recorded, Store, StoreError, StreamId, TraceParent, Unopened, Version, Work, hash64,
 };
 
 use crate::state::{ReplyState, read, to_bytes};
@@ -74,6 +74,9 @@ pub enum ExecuteError<R> {
     /// An event of the stream, or of the decision, breaks its contract.
     #[error(transparent)]
     Contract(#[from] Breach),
+    /// Personal values of the stream cannot be opened now.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// An event of the stream cannot be read.
     #[error(transparent)]
     Decode(#[from] DecodeError),
@@ -292,14 +295,15 @@ async fn load<D: Decider>(
 }
 
 enum Unreadable {
-    Contract(Breach),
+    Unopened(Unopened),
     Decode(DecodeError),
 }
 
 impl<R> From<Unreadable> for ExecuteError<R> {
     fn from(error: Unreadable) -> Self {
         match error {
-            Unreadable::Contract(breach) => Self::Contract(breach),
+            Unreadable::Unopened(Unopened::Breach(breach)) => Self::Contract(breach),
+            Unreadable::Unopened(Unopened::Keys(error)) => Self::Keys(error),
             Unreadable::Decode(error) => Self::Decode(error),
         }
     }
@@ -309,7 +313,7 @@ fn decode<E: EventSet>(gate: &dyn Gate, event: Recorded) -> Result<E, Unreadable
     let written = &event.envelope.event_type;
     let known: Option<EventType> = E::types().into_iter().find(|known| known.name == written.name);
     let opened = match &known {
-        Some(known) => gate.open(&event.envelope, known).map_err(Unreadable::Contract)?,
+        Some(known) => gate.open(&event.envelope, known).map_err(Unreadable::Unopened)?,
         None => None,
     };
     let envelope = opened.as_ref().unwrap_or(&event.envelope);

@@ -19,6 +19,7 @@ use factum_core::{
     WriteError,
 };
 
+use crate::erase;
 use crate::instance::as_store_error;
 use crate::projection::{self, create_tables};
 use crate::state::{ProjectionState, as_seen, read, to_bytes};
@@ -87,6 +88,7 @@ impl InlineStore {
     ) -> Result<(), StoreError> {
         let record = self.inner.find_one(RecordKind::PROJECTION, &inline.name).await?;
         let mut state = record.as_ref().map(read::<ProjectionState>).transpose()?.unwrap_or_default();
+        erase::check(tables)?;
         if state.live.as_deref() == Some(suffix) {
             return Ok(());
         }
@@ -101,6 +103,7 @@ impl InlineStore {
         state.retired.extend(state.live.take());
         state.live = Some(suffix.to_owned());
         state.tables = tables.iter().map(|table| table.name.to_string()).collect();
+        state.personal.extend(erase::personal_tables(tables, suffix));
         let mut work = self.inner.begin().await?;
         let revision = record.map_or(0, |record| record.revision);
         let new = Record::new(RecordKind::PROJECTION, "inline", inline.name.clone(), to_bytes(&state));
@@ -279,8 +282,14 @@ impl Work for InlineWork {
         self.inner.execute(sql, params);
     }
 
-    fn append(&mut self, to: StreamId, expected: Expected, events: Vec<Envelope>) {
+    fn append(&mut self, to: StreamId, expected: Expected, mut events: Vec<Envelope>) {
         if events.iter().any(|event| self.projections.iter().any(|inline| inline.follows(event))) {
+            // Sealed here, so that tables hold no more than readers of the log will be given; what cannot be sealed
+            // fails the unit below.
+            let sealed = self.inner.gate().seal(&events).ok().flatten();
+            for (event, data) in events.iter_mut().zip(sealed.into_iter().flatten()) {
+                event.data = data;
+            }
             self.appends.push((to.clone(), expected.clone(), events.clone()));
         }
         self.inner.append(to, expected, events);

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod app;
 pub mod clock;
 pub mod consumer;
+mod erase;
 pub mod execute;
 mod inbox;
 pub mod inline;

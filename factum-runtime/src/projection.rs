@@ -11,10 +11,11 @@ use std::time::Duration;
 use factum_core::projection::PhysicalNames;
 use factum_core::{
     Commit, ConsumerName, Context, EventSet, Failure, Handler, Projection, Record, RecordKind, Rows, Store,
-    StoreError, StoreErrorKind, Table, Tables, Value,
+    StoreError, StoreErrorKind, SubjectForgotten, Table, Tables, Value,
 };
 
 use crate::consumer::{Consumer, Effects};
+use crate::erase::{self, Purges};
 use crate::instance::as_store_error;
 use crate::state::{ProjectionState, as_seen, read, to_bytes};
 
@@ -24,10 +25,16 @@ const BATCH: usize = 256;
 struct Applies<P> {
     projection: Arc<P>,
     names: PhysicalNames,
+    /// When the projection follows `subject.forgotten` itself, its tables are emptied first.
+    purges: Option<Purges>,
 }
 
 impl<P: Projection> Handler<P::Input> for Applies<P> {
     async fn handle(&self, event: P::Input, cx: &mut Context<'_>) -> Result<(), Failure> {
+        if let Some(purges) = self.purges.as_ref().filter(|_| erase::is_forgotten(&cx.envelope().event_type))
+        {
+            purges.apply(&SubjectForgotten::decode(&cx.envelope().event_type, &cx.envelope().data)?, cx)?;
+        }
         apply(self.projection.as_ref(), &self.names, event, cx).await
     }
 }
@@ -52,15 +59,22 @@ pub(crate) struct Declared {
     pub(crate) name: ConsumerName,
     pub(crate) version: u32,
     pub(crate) tables: Vec<Table>,
-    make: Box<dyn Fn(PhysicalNames, ConsumerName) -> Consumer + Send + Sync>,
+    make: Box<dyn Fn(&str, ConsumerName) -> Consumer + Send + Sync>,
 }
 
 impl Declared {
     pub(crate) fn new<P: Projection>(projection: P) -> Self {
         let projection = Arc::new(projection);
-        let make = move |names, name: ConsumerName| {
-            let applies = Applies { projection: projection.clone(), names };
-            let consumer = Consumer::new(name.as_str()).on::<P::Input>(applies).batch(BATCH).lanes(1);
+        let follows_forgotten = P::Input::types().iter().any(erase::is_forgotten);
+        let make = move |suffix: &str, name: ConsumerName| {
+            let names = PhysicalNames::new(&P::NAME, &P::tables(), suffix);
+            let purges = Some(Purges::of(&P::tables(), suffix)).filter(|purges| !purges.is_empty());
+            let (within, beside) = if follows_forgotten { (purges, None) } else { (None, purges) };
+            let applies = Applies { projection: projection.clone(), names, purges: within };
+            let mut consumer = Consumer::new(name.as_str()).on::<P::Input>(applies).batch(BATCH).lanes(1);
+            if let Some(purges) = beside {
+                consumer = consumer.on::<SubjectForgotten>(purges);
+            }
             consumer.renamed(name).effects(Effects::TablesOnly).in_one_slot()
         };
         assert!(!P::Input::types().is_empty(), "projection {} follows no events", P::NAME);
@@ -69,8 +83,7 @@ impl Declared {
 
     /// The consumer that fills the tables of a suffix.
     pub(crate) fn consumer(&self, suffix: &str) -> Result<Consumer, StoreError> {
-        let names = PhysicalNames::new(&self.name, &self.tables, suffix);
-        Ok((self.make)(names, filler(&self.name, suffix)?))
+        Ok((self.make)(suffix, filler(&self.name, suffix)?))
     }
 
     /// Suffix of this version's first tables.
@@ -86,6 +99,7 @@ impl Declared {
 
     /// Reads or makes the projection's record, and the tables that it names.
     pub(crate) async fn prepare(&self, store: &dyn Store) -> Result<ProjectionState, StoreError> {
+        erase::check(&self.tables)?;
         loop {
             let record = store.find_one(RecordKind::PROJECTION, self.name.as_str()).await?;
             let revision = record.as_ref().map_or(0, |record| record.revision);
@@ -104,6 +118,7 @@ impl Declared {
             {
                 create_tables(&self.tables, suffix, work.as_mut());
             }
+            self.declare_personal(&mut state);
             if before.as_ref() != Some(&state) {
                 work.put(record_of(&self.name, &state), as_seen(revision));
             }
@@ -113,6 +128,19 @@ impl Declared {
                 other => return Err(as_store_error(other)),
             }
         }
+    }
+
+    /// Notes the personal columns of the tables that this version's code fills, so that they are emptied also while
+    /// it does not run.
+    fn declare_personal(&self, state: &mut ProjectionState) {
+        let suffixes: Vec<String> = [&state.live, &state.building].into_iter().flatten().cloned().collect();
+        for suffix in suffixes.iter().filter(|suffix| self.fills(suffix)) {
+            for table in erase::personal_tables(&self.tables, suffix) {
+                state.personal.retain(|known| known.table != table.table);
+                state.personal.push(table);
+            }
+        }
+        state.personal.sort_by(|a, b| a.table.cmp(&b.table));
     }
 
     /// Makes the tables being filled the live ones.

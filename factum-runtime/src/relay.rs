@@ -65,6 +65,8 @@ impl Handler<Anything> for Publishes {
         let envelope = cx.envelope();
         let topic = &envelope.event_type.topic;
         if self.topics.is_empty() || self.topics.contains(topic) {
+            let opened = cx.gate().outgoing(envelope)?;
+            let envelope = opened.as_ref().unwrap_or(envelope);
             self.broker.publish(topic, std::slice::from_ref(envelope)).await?;
         }
         Ok(())

@@ -365,10 +365,36 @@ pub struct ProjectionState {
     pub retired: Vec<String>,
     /// Logical table names.
     pub tables: Vec<String>,
+    /// Tables with personal data, whatever their suffix.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub personal: Vec<PersonalTable>,
+}
+
+/// A table with personal data, as its projection declared it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonalTable {
+    /// Physical name.
+    pub table: String,
+    /// The column that holds the subject's pseudonym.
+    pub subject: String,
+    /// The columns to empty; when there are none, rows are removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
 }
 
 impl State for ProjectionState {
     const KIND: RecordKind = RecordKind::PROJECTION;
+}
+
+/// The ring of keys that seals the personal data of a store's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RingState {
+    /// The ring's name.
+    pub ring: String,
+}
+
+impl State for RingState {
+    const KIND: RecordKind = RecordKind::KEYS;
 }
 
 /// Who did what to the system, when and why.

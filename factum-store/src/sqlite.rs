@@ -231,6 +231,7 @@ impl SqliteStore {
         let ready = event::Batch::prepare(&*self.handle.gate, &self.handle.limits, events);
         ready.map_err(|error| match error {
             WriteError::Refused(breach) => AppendError::Refused(breach),
+            WriteError::Store(error) => AppendError::Store(error),
             error => AppendError::Invalid(error.to_string()),
         })
     }

@@ -47,6 +47,16 @@ impl ModelWork {
         Self { store, writes: Vec::new() }
     }
 
+    /// Admits and seals events; answers them as they are to be stored.
+    fn ready(&self, mut events: Vec<Envelope>) -> Result<Vec<Envelope>, WriteError> {
+        self.check(&events)?;
+        let sealed = self.store.gate().seal(&events)?;
+        for (event, data) in events.iter_mut().zip(sealed.into_iter().flatten()) {
+            event.data = data;
+        }
+        Ok(events)
+    }
+
     fn check(&self, events: &[Envelope]) -> Result<(), WriteError> {
         if events.is_empty() {
             return Err(WriteError::Invalid("an append needs at least one event".to_owned()));
@@ -103,8 +113,8 @@ impl Work for ModelWork {
     }
 
     fn append(&mut self, to: StreamId, expected: Expected, events: Vec<Envelope>) {
-        self.writes.push(match self.check(&events) {
-            Ok(()) => Write::Append { to, expected, events },
+        self.writes.push(match self.ready(events) {
+            Ok(events) => Write::Append { to, expected, events },
             Err(error) => Write::Wrong(error),
         });
     }

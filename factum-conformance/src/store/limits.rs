@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use factum_core::envelope::EVENT_BYTES_MAX;
 use factum_core::{
-    AppendError, Breach, Bytes, Commit, Envelope, EventType, Expected, Gate, Guard, Record, WriteError,
+    AppendError, Breach, Bytes, Commit, Envelope, EventType, Expected, Gate, Guard, Record, StoreError,
+    StoreErrorKind, Unopened, WriteError,
 };
 
 use super::StoreHarness;
@@ -31,7 +32,7 @@ impl Gate for Guarded {
         })
     }
 
-    fn open(&self, _: &Envelope, _: &EventType) -> Result<Option<Envelope>, Breach> {
+    fn open(&self, _: &Envelope, _: &EventType) -> Result<Option<Envelope>, Unopened> {
         Ok(None)
     }
 }
@@ -68,6 +69,50 @@ pub(super) async fn the_gate_is_the_one_given(harness: Harness) {
     let unit = begin(&*store).await;
     assert!(unit.gate().admit(&event("breach")).is_err(), "the unit's gate is the store's");
     assert!(unit.gate().admit(&event("good")).is_ok());
+}
+
+/// Stores "sealed" instead of every payload; has no keys for one that holds the word "locked".
+struct Sealing;
+
+impl Gate for Sealing {
+    fn admit(&self, _: &Envelope) -> Result<(), Breach> {
+        Ok(())
+    }
+
+    fn seal(&self, events: &[Envelope]) -> Result<Option<Vec<Bytes>>, WriteError> {
+        if events.iter().any(|event| event.data.windows(6).any(|part| part == b"locked")) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "the keys are out of reach").into());
+        }
+        Ok(Some(events.iter().map(|_| Bytes::from_static(b"\"sealed\"")).collect()))
+    }
+
+    fn open(&self, _: &Envelope, _: &EventType) -> Result<Option<Envelope>, Unopened> {
+        Ok(None)
+    }
+}
+
+pub(super) async fn what_is_stored_is_what_the_gate_sealed(harness: Harness) {
+    let store = harness.open(Arc::new(Sealing)).await;
+    let (alone, in_unit) = (event("plain"), event("plain"));
+    append(&*store, "suite-1", std::slice::from_ref(&alone)).await;
+    let mut unit = begin(&*store).await;
+    unit.append(stream("suite-2"), Expected::Any, vec![in_unit.clone()]);
+    commit(unit).await;
+    let sealed =
+        [alone.clone(), in_unit].map(|event| Envelope { data: Bytes::from_static(b"\"sealed\""), ..event });
+    assert_eq!(envelopes(&read_all(&*store).await), sealed, "payloads are stored as the gate sealed them");
+    let again = store.append(&stream("suite-1"), Expected::Any, &[alone]).await;
+    assert!(again.is_ok_and(|again| again.known), "ids are compared, never bytes");
+}
+
+pub(super) async fn what_cannot_be_sealed_is_not_stored(harness: Harness) {
+    let store = harness.open(Arc::new(Sealing)).await;
+    let answer = store.append(&stream("suite-1"), Expected::Any, &[event("locked")]).await;
+    match refusal(answer, "the gate cannot seal it") {
+        AppendError::Store(error) => assert!(error.is_transient()),
+        other => panic!("expected the gate's own trouble, found {other:?}"),
+    }
+    assert_eq!(read_all(&*store).await, []);
 }
 
 pub(super) async fn an_event_beyond_the_limit_is_refused(harness: Harness) {

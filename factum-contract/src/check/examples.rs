@@ -1,9 +1,14 @@
 //! Examples are valid, and upcast steps turn the examples of one version into payloads of the next.
 
+use std::borrow::Cow;
+
+use factum_core::personal::FORGOTTEN_JSON;
+
 use crate::catalog::Catalog;
 use crate::contract::Contract;
 use crate::finding::Findings;
 use crate::node::Node;
+use crate::personal::{Finder, replaced};
 use crate::upcast::Step;
 use crate::validate::{Flaw, Validator};
 
@@ -40,9 +45,14 @@ fn upcast(old: &Contract, new: &Contract, validator: &Validator, findings: &mut 
         // Code is registered with the runtime and cannot run here.
         return;
     }
-    for (index, example) in old.examples.iter().enumerate() {
+    let finder = Finder::of(&old.payload);
+    let forgotten = |example: &Node| forgotten(finder.as_ref()?, &example.to_json_text());
+    let examples = old.examples.iter().enumerate().flat_map(|(index, example)| {
         let which = format!("example {} of {}", index + 1, old.label());
-        let mut payload = example.to_json();
+        let gone = forgotten(example).map(|gone| (format!("{which}, its personal data forgotten,"), gone));
+        std::iter::once((which, example.to_json())).chain(gone)
+    });
+    for (which, mut payload) in examples {
         for step in &new.upcast {
             if let Err(error) = step.apply(&mut payload) {
                 findings.error("upcast", step.span, format!("{which}: {error}"));
@@ -57,4 +67,12 @@ fn upcast(old: &Contract, new: &Contract, validator: &Validator, findings: &mut 
             return;
         }
     }
+}
+
+/// An example as it is once its subjects are forgotten; `None` when it has no personal data.
+fn forgotten(finder: &Finder, example: &str) -> Option<serde_json::Value> {
+    let found = finder.find(example).ok().filter(|found| !found.values.is_empty())?;
+    let marker = || Cow::Borrowed(FORGOTTEN_JSON.as_bytes());
+    let gone = replaced(example.as_bytes(), found.values.into_iter().map(|value| (value.range, marker())));
+    serde_json::from_slice(&gone).ok()
 }

@@ -1,6 +1,6 @@
 //! Names that point elsewhere must point at something.
 
-use factum_core::{EventName, Kind};
+use factum_core::{Event as _, EventName, Kind, SubjectForgotten};
 
 use crate::catalog::Catalog;
 use crate::finding::Findings;
@@ -114,6 +114,9 @@ impl Links<'_> {
 
     fn contract(&self, name: &Placed<EventName>, kind: Option<Kind>, findings: &mut Findings<'_>) {
         let Some(contract) = self.catalog.versions(name.as_str()).next_back() else {
+            if name.value == SubjectForgotten::TYPE.name {
+                return;
+            }
             let message = format!("there is no contract `{}`", name.value);
             let known = self.catalog.names().map(EventName::as_str);
             findings.unknown("unknown-contract", name.span, message, name.as_str(), known);

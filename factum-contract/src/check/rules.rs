@@ -2,10 +2,11 @@
 
 use factum_core::Kind;
 
+use super::personal;
 use crate::catalog::Catalog;
 use crate::contract::Contract;
 use crate::finding::Findings;
-use crate::schema::{Format, Personal, Role, Schema, Shape};
+use crate::schema::{Format, Role, Schema, Shape};
 use crate::validate;
 
 pub(crate) fn check(catalog: &Catalog, findings: &mut Findings<'_>) {
@@ -13,9 +14,10 @@ pub(crate) fn check(catalog: &Catalog, findings: &mut Findings<'_>) {
         key(contract, findings);
         names(contract, findings);
         identifiers(contract, findings);
-        personal(contract, findings);
+        personal::check(contract, findings);
         defaults(contract, findings);
     }
+    personal::names(catalog, findings);
     for name in catalog.names() {
         let versions: Vec<&Contract> = catalog.versions(name.as_str()).collect();
         chain(&versions, findings);
@@ -48,7 +50,7 @@ fn key(contract: &Contract, findings: &mut Findings<'_>) {
 }
 
 /// Whether equal things have equal values: not so for times and amounts, which can be written in several ways.
-fn is_identity(schema: &Schema) -> bool {
+pub(super) fn is_identity(schema: &Schema) -> bool {
     match &schema.shape {
         Shape::Text(text) => !matches!(text.format, Some(Format::Decimal | Format::DateTime)),
         Shape::Integer(_) => true,
@@ -114,48 +116,6 @@ fn identifiers(contract: &Contract, findings: &mut Findings<'_>) {
             let message = format!("`{path}` cannot be an identifier: it is {}", schema.summary());
             let hint = "identifiers are named fields of text, words or whole numbers, not inside maps";
             findings.error_with_hint("identifier", schema.span, message, hint);
-        }
-    });
-}
-
-/// Encrypted fields belong to a subject that is there, and are not needed to find the event.
-fn personal(contract: &Contract, findings: &mut Findings<'_>) {
-    let payload = &contract.payload;
-    payload.walk(&mut |path, schema| {
-        let Some(Personal::Of(subject)) = &schema.personal else { return };
-        let Some(field) = payload.field(subject) else {
-            let known = payload.fields().iter().map(|field| field.name.as_str());
-            let message =
-                format!("`{path}` is personal data of `{subject}`, which is no field of the payload");
-            findings.unknown("personal", schema.span, message, subject, known);
-            return;
-        };
-        if field.schema.personal != Some(Personal::Subject) {
-            let hint = format!("mark `{subject}` as `personal: self`");
-            findings.error_with_hint(
-                "personal",
-                schema.span,
-                format!("`{subject}` names no data subject"),
-                hint,
-            );
-        }
-        if !field.is_required {
-            let message = format!("`{path}` is personal data of `{subject}`, which may be absent");
-            findings.error_with_hint(
-                "personal",
-                schema.span,
-                message,
-                format!("add `{subject}` to `required`"),
-            );
-        }
-        if schema.role == Role::Identifier || path == contract.key.value {
-            let message = format!("`{path}` is encrypted, so it can be neither key nor identifier");
-            findings.error_with_hint(
-                "personal",
-                schema.span,
-                message,
-                "use a pseudonym with `personal: self`",
-            );
         }
     });
 }

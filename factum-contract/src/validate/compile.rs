@@ -3,7 +3,7 @@
 use regex::Regex;
 
 use super::pattern::{self, PatternError};
-use crate::schema::{Format, IntegerShape, NumberShape, Role, Schema, Shape};
+use crate::schema::{Format, IntegerShape, NumberShape, Personal, Role, Schema, Shape};
 
 /// What one value is checked for.
 #[derive(Debug, Clone)]
@@ -12,6 +12,8 @@ pub(super) struct Check {
     pub(super) is_nullable: bool,
     /// Whether its value is kept out of errors.
     pub(super) is_personal: bool,
+    /// Whether a sealed or forgotten value may stand for it.
+    pub(super) is_sealable: bool,
     /// Whether it is an identifier: the bytes that a tag leaves for its value.
     pub(super) tag_bytes_max: Option<usize>,
 }
@@ -109,7 +111,7 @@ pub(super) fn value(schema: &Schema) -> Result<Check, PatternError> {
     compile(schema, "")
 }
 
-pub(super) fn is_uuid(schema: &Schema) -> bool {
+pub(crate) fn is_uuid(schema: &Schema) -> bool {
     matches!(&schema.shape, Shape::Text(text) if text.format == Some(Format::Uuid))
 }
 
@@ -149,10 +151,33 @@ fn compile(schema: &Schema, name: &str) -> Result<Check, PatternError> {
         })),
     };
     let is_identifier = schema.role == Role::Identifier;
+    let is_sealable = matches!(schema.personal, Some(Personal::Of(_)));
+    let mut rule = rule;
+    if is_sealable {
+        rule.each_inner(&mut hide);
+    }
     Ok(Check {
         rule,
         is_nullable: schema.is_nullable,
         is_personal: schema.personal.is_some(),
+        is_sealable,
         tag_bytes_max: is_identifier.then(|| factum_core::Tag::BYTES_MAX.saturating_sub(name.len() + 1)),
     })
+}
+
+impl Rule {
+    fn each_inner(&mut self, change: &mut impl FnMut(&mut Check)) {
+        match self {
+            Self::Object(object) => object.fields.iter_mut().for_each(|field| change(&mut field.check)),
+            Self::Map(values) => change(values),
+            Self::List(list) => change(&mut list.items),
+            Self::Text(_) | Self::Integer(_) | Self::Number(_) | Self::Boolean | Self::Choice(_) => {}
+        }
+    }
+}
+
+/// What is inside a personal value is personal.
+fn hide(check: &mut Check) {
+    check.is_personal = true;
+    check.rule.each_inner(&mut hide);
 }

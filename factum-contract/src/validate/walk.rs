@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::Flaw;
 use super::compile::{Check, FieldSet, ObjectCheck, Rule, TextCheck};
 use super::format;
+use super::stand_in;
 use crate::json::{Cursor, DEPTH_MAX, Fault};
 use crate::schema::{IntegerShape, NumberShape};
 
@@ -25,6 +26,9 @@ impl<'p> Walk<'p> {
 
     pub(super) fn value(&mut self, check: &Check, depth: usize) -> Checked {
         let next = self.cursor.peek();
+        if check.is_sealable && next == b'{' && stand_in::step_over(&mut self.cursor) {
+            return Ok(());
+        }
         if next == b'n' {
             let word = self.cursor.word("null");
             self.well_formed(word)?;
@@ -40,7 +44,7 @@ impl<'p> Walk<'p> {
                 self.text(text, &value, check)?;
                 self.identifier(check, &value)
             }
-            (Rule::Object(object), b'{') => self.object(object, depth),
+            (Rule::Object(object), b'{') => self.object(object, check, depth),
             (Rule::List(list), b'[') => self.list(list, depth),
             (Rule::Integer(bounds), b'-' | b'0'..=b'9') => {
                 let number = self.cursor.number();
@@ -76,7 +80,7 @@ impl<'p> Walk<'p> {
         }
     }
 
-    fn object(&mut self, object: &ObjectCheck, depth: usize) -> Checked {
+    fn object(&mut self, object: &ObjectCheck, check: &Check, depth: usize) -> Checked {
         self.descend(depth)?;
         let mut seen = FieldSet::default();
         // Writers keep the contract's order, mostly: the next field is looked for where the last one was found.
@@ -93,7 +97,8 @@ impl<'p> Walk<'p> {
                         self.field(object, index, &mut seen, depth)?;
                     }
                     None if object.is_closed => {
-                        let message = format!("expected no field {:?}: the object is closed", cut(&name));
+                        let name = quoted(&name, check);
+                        let message = format!("expected no field {name}: the object is closed");
                         return Err(flaw("additionalProperties", message));
                     }
                     None => {
@@ -177,7 +182,8 @@ impl<'p> Walk<'p> {
             let colon = self.cursor.colon();
             self.well_formed(colon)?;
             if let Err(mut flaw) = self.value(values, depth + 1) {
-                let step = name.replace('~', "~0").replace('/', "~1");
+                let step =
+                    if values.is_personal { "*".into() } else { name.replace('~', "~0").replace('/', "~1") };
                 flaw.path.insert_str(0, &format!("/{step}"));
                 return Err(flaw);
             }

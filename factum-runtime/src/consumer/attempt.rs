@@ -9,7 +9,8 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use factum_core::{
-    Attempt, Breach, Context, Envelope, Failure, Origin, Position, Recorded, Timestamp, Work, WriteError,
+    Attempt, Breach, Context, Envelope, Failure, Origin, Position, Recorded, Timestamp, Unopened, Work,
+    WriteError,
 };
 use tracing::Instrument;
 
@@ -111,7 +112,10 @@ pub(crate) async fn attempt(
         }
         match gate.open(&arrived.envelope, known) {
             Ok(changed) => opened = changed,
-            Err(breach) => return Outcome::of_breach(&breach),
+            Err(Unopened::Breach(breach)) => return Outcome::of_breach(&breach),
+            Err(Unopened::Keys(error)) => {
+                return Outcome::Failed { reason: "keys", error: error.to_string() };
+            }
         }
     }
     let envelope = opened.as_ref().unwrap_or(&arrived.envelope);

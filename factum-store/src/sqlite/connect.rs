@@ -98,6 +98,11 @@ pub(super) fn writer(
     finish(connection)
 }
 
+/// Makes a connection overwrite what it deletes, or not.
+pub(super) fn erase(connection: &Connection, erases: bool) -> Result<(), StoreError> {
+    pragma(connection, "secure_delete", i64::from(erases))
+}
+
 /// Opens a connection that can only read.
 pub(super) fn reader(place: &Place) -> Result<Opened, StoreError> {
     let connection = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE)?;

@@ -62,7 +62,7 @@ pub(super) struct Prepared<'a> {
 }
 
 impl Batch {
-    /// Puts events through the gate and makes them ready.
+    /// Puts events through the gate, which seals what is personal, and makes them ready.
     pub(super) fn prepare(gate: &dyn Gate, limits: &Limits, events: &[Envelope]) -> Result<Self, WriteError> {
         check_limits(limits, events)?;
         let usual = |event: &Envelope| event.data.len() + META_BYTES_USUAL;
@@ -73,12 +73,17 @@ impl Batch {
             types: Vec::new(),
             hashes: Vec::new(),
         };
-        for envelope in events {
-            gate.admit(envelope)?;
+        events.iter().try_for_each(|envelope| gate.admit(envelope))?;
+        let sealed = gate.seal(events)?;
+        for (index, envelope) in events.iter().enumerate() {
+            let data = sealed.as_ref().and_then(|sealed| sealed.get(index)).unwrap_or(&envelope.data);
+            if data.len() > limits.event_bytes_max {
+                return Err(too_large(envelope, data.len(), limits.event_bytes_max));
+            }
             let start = bytes.len();
             Meta::encode_into(envelope, &mut bytes);
             let meta_end = bytes.len();
-            bytes.extend_from_slice(&envelope.data);
+            bytes.extend_from_slice(data);
             batch.hashes.extend(tag_hashes(envelope));
             let type_index = batch.type_index(&envelope.event_type);
             batch.events.push(NewEvent {
@@ -188,14 +193,18 @@ fn check_limits(limits: &Limits, events: &[Envelope]) -> Result<(), WriteError> 
     }
     let most = limits.event_bytes_max;
     if let Some(event) = events.iter().find(|event| event.data.len() > most) {
-        let (id, found) = (event.id, event.data.len());
-        return Err(WriteError::Invalid(format!("event {id} has {found} bytes, over the limit of {most}")));
+        return Err(too_large(event, event.data.len(), most));
     }
     let (found, most) = (events.iter().map(|event| event.data.len()).sum::<usize>(), BATCH_BYTES_MAX);
     if found > most {
         return Err(WriteError::Invalid(format!("an append of {found} bytes is over the limit of {most}")));
     }
     Ok(())
+}
+
+fn too_large(event: &Envelope, found: usize, most: usize) -> WriteError {
+    let id = event.id;
+    WriteError::Invalid(format!("event {id} has {found} bytes, over the limit of {most}"))
 }
 
 /// Under what an event is found: its tags, and its correlation unless that is its own id.

@@ -55,6 +55,7 @@ impl Handle {
         };
         place.vanish();
         let writer = Writer::new(place.clone(), synchronous, Arc::clone(&shared), queue, opened);
+        let writer = writer.erasing(gate.keys().is_some())?;
         let writing = start(writer)?;
         Ok(Self {
             gate,
@@ -130,6 +131,13 @@ impl Handle {
         question: impl FnOnce(&mut Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.readers.ask(question).await
+    }
+
+    /// Leaves nothing in the write-ahead log.
+    pub(super) async fn scrub(&self) -> Result<(), StoreError> {
+        let (reply, done) = oneshot::channel();
+        self.send(Request::Scrub(reply)).await?;
+        done.await.map_err(|_| closed())?
     }
 
     /// Finishes what is queued, copies the write-ahead log back, and ends the threads.

@@ -34,6 +34,10 @@ impl Maintenance for SqliteStore {
         self.handle.ask(move |reader| copy(&reader.connection, &to)).await
     }
 
+    async fn scrub(&self) -> Result<(), StoreError> {
+        self.handle.scrub().await
+    }
+
     async fn doctor(&self) -> Result<Vec<Finding>, StoreError> {
         let (page_bytes, shares_cache) = self
             .handle

@@ -66,6 +66,8 @@ pub(super) enum Request {
     Session(Session),
     /// Nothing has come for a while.
     Idle,
+    /// Nothing is to be left in the write-ahead log.
+    Scrub(oneshot::Sender<Result<(), StoreError>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -103,6 +105,8 @@ pub(super) struct Writer {
     checkpointed_pages: i32,
     met_other_at: Option<Instant>,
     last: Last,
+    /// Whether what is deleted is overwritten, because it may be personal.
+    erases: bool,
 }
 
 /// What the last group was: how many the next one may expect, and how long it may wait for them.
@@ -132,7 +136,15 @@ impl Writer {
             checkpointed_pages: 0,
             met_other_at: None,
             last: Last::default(),
+            erases: false,
         }
+    }
+
+    /// The same, overwriting what is deleted.
+    pub(super) fn erasing(mut self, erases: bool) -> Result<Self, StoreError> {
+        self.erases = erases;
+        self.opened.as_ref().map_or(Ok(()), |opened| connect::erase(&opened.connection, erases))?;
+        Ok(self)
     }
 
     /// Serves until every sender is gone or the store is closed, and finishes what is queued.
@@ -157,6 +169,11 @@ impl Writer {
                         self.session(session);
                     }
                     Request::Idle => self.checkpoint(1),
+                    Request::Scrub(reply) => {
+                        self.group(std::mem::take(&mut units));
+                        // Whoever asked may have gone away.
+                        let _ = reply.send(self.scrub());
+                    }
                     Request::Close(reply) => {
                         self.queue.close();
                         closers.push(reply);
@@ -412,9 +429,26 @@ impl Writer {
         let opened = connect::writer(&self.place, self.synchronous, Existing::Refuse)?;
         super::read::head(&opened.connection).map_err(|error| store_error("cannot read the log", error))?;
         self.log.forget();
+        connect::erase(&opened.connection, self.erases)?;
         self.data_version = -1;
         self.opened = Some(opened);
         Ok(())
+    }
+
+    /// Copies the write-ahead log back and cuts it off; waits a while for readers that still look at it.
+    fn scrub(&mut self) -> Result<(), StoreError> {
+        let Some(Opened { connection, .. }) = &self.opened else { return Err(gone()) };
+        let busy: i64 = connection
+            .query_row("-- factum: leaves nothing behind\npragma wal_checkpoint(truncate)", [], |row| {
+                row.get(0)
+            })
+            .map_err(|error| store_error("cannot cut the write-ahead log off", error))?;
+        self.checkpointed_pages = 0;
+        if busy == 0 {
+            return Ok(());
+        }
+        let message = "somebody reads the write-ahead log, so it still holds what was deleted; ask again";
+        Err(StoreError::new(StoreErrorKind::Unavailable, message))
     }
 
     /// Copies the write-ahead log back once it has grown by `pages`; waits for nobody.

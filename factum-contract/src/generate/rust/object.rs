@@ -54,8 +54,7 @@ impl Object<'_> {
                 attributes.push(quote!(default));
                 attributes.push(quote!(skip_serializing_if = "Option::is_none"));
             }
-            if let Ty::Plain(Plain::Decimal) = field.ty {
-                let read = if field.is_optional() { "rt::optional_decimal" } else { "rt::decimal" };
+            if let Some(read) = reads_decimal(&field.ty, field.is_optional()) {
                 attributes.push(quote!(deserialize_with = #read));
             }
             let attributes =
@@ -96,6 +95,10 @@ impl Object<'_> {
         let arguments =
             self.fields.iter().zip(&idents).map(|(field, ident)| match (&field.ty, field.is_optional()) {
                 (Ty::Text, false) => quote!(#ident: impl Into<String>),
+                (Ty::Personal(_), false) => {
+                    let ty = held(field);
+                    quote!(#ident: impl Into<#ty>)
+                }
                 _ => {
                     let ty = held(field);
                     quote!(#ident: #ty)
@@ -103,7 +106,7 @@ impl Object<'_> {
             });
         let values =
             self.fields.iter().zip(&idents).map(|(field, ident)| match (&field.ty, field.is_optional()) {
-                (Ty::Text, false) => quote!(#ident: #ident.into()),
+                (Ty::Text | Ty::Personal(_), false) => quote!(#ident: #ident.into()),
                 _ => quote!(#ident),
             });
         quote! {
@@ -186,6 +189,18 @@ fn article(name: &str) -> &'static str {
     if name.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" }
 }
 
+/// How a decimal is read: from text alone, because a JSON number would have lost digits.
+fn reads_decimal(ty: &Ty, is_optional: bool) -> Option<&'static str> {
+    match (ty, is_optional) {
+        (Ty::Plain(Plain::Decimal), false) => Some("rt::decimal"),
+        (Ty::Plain(Plain::Decimal), true) => Some("rt::optional_decimal"),
+        (Ty::Personal(inner), _) if matches!(**inner, Ty::Plain(Plain::Decimal)) => {
+            Some(if is_optional { "rt::optional_personal_decimal" } else { "rt::personal_decimal" })
+        }
+        _ => None,
+    }
+}
+
 /// The type that the struct holds.
 fn held(field: &FieldValue<'_>) -> TokenStream {
     let ty = field.ty.owned();
@@ -235,7 +250,7 @@ fn setter(field: &FieldValue<'_>) -> TokenStream {
         };
     }
     let (argument, value) = match field.ty {
-        Ty::Text => (quote!(impl Into<String>), quote!(value.into())),
+        Ty::Text | Ty::Personal(_) => (quote!(impl Into<#ty>), quote!(value.into())),
         _ => (ty, quote!(value)),
     };
     quote! {

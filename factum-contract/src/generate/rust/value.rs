@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::plan::{Plan, item_field};
 use crate::generate::ident::token;
-use crate::schema::{Format, Role, Schema, Shape};
+use crate::schema::{Format, Personal, Role, Schema, Shape};
 
 /// A value's type.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub(super) enum Ty {
     List(Box<Ty>, usize, Option<usize>),
     Map(Box<Ty>),
     Nullable(Box<Ty>),
+    /// A value that may be forgotten.
+    Personal(Box<Ty>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +88,14 @@ pub(super) fn ty(
     schema: &Schema,
     is_tagged: bool,
 ) -> Ty {
+    let plain = plain(plan, owner, category, field, schema, is_tagged);
+    match &schema.personal {
+        Some(Personal::Of(_)) => Ty::Personal(Box::new(plain)),
+        Some(Personal::Subject) | None => plain,
+    }
+}
+
+fn plain(plan: &Plan<'_>, owner: &str, category: &str, field: &str, schema: &Schema, is_tagged: bool) -> Ty {
     if let Some(name) = plan.type_name(owner, category, field, schema, is_tagged) {
         let kind = match &schema.shape {
             Shape::Object(_) => Named::Object,
@@ -150,6 +160,10 @@ impl Ty {
                 let inner = inner.owned();
                 quote!(Option<#inner>)
             }
+            Self::Personal(inner) => {
+                let inner = inner.owned();
+                quote!(rt::Personal<#inner>)
+            }
         }
     }
 
@@ -158,7 +172,7 @@ impl Ty {
             Self::Plain(plain) => !matches!(plain, Plain::Email | Plain::Uri),
             Self::Named(_, kind) => *kind == Named::Copy,
             Self::Nullable(inner) => inner.is_copy(),
-            Self::Text | Self::List(..) | Self::Map(_) => false,
+            Self::Text | Self::List(..) | Self::Map(_) | Self::Personal(_) => false,
         }
     }
 
@@ -186,7 +200,7 @@ impl Ty {
             Self::Named(_, kind) => *kind != Named::Object,
             Self::Plain(plain) => matches!(plain, Plain::Email | Plain::Uri),
             Self::List(_, min, max) => *min > 0 || max.is_some(),
-            Self::Text | Self::Map(_) | Self::Nullable(_) => false,
+            Self::Text | Self::Map(_) | Self::Nullable(_) | Self::Personal(_) => false,
         }
     }
 }

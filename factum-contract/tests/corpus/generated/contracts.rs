@@ -10,11 +10,14 @@ use factum_contract::rt;
 pub mod r#move;
 /// Streams of the category `parts`.
 pub mod parts;
+/// Streams of the category `person`.
+pub mod person;
 /// Streams of the category `type`.
 pub mod r#type;
 
 pub use r#move::MovePart;
 pub use parts::{PartsClosed, PartsListed};
+pub use person::PersonMoved;
 pub use r#type::It3dPrinted;
 
 /// The catalog that this module was generated from: what a store checks events against.
