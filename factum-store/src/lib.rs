@@ -10,6 +10,8 @@ use std::sync::Arc;
 use factum_core::{Gate, Maintenance, Store, StoreError, StoreErrorKind};
 
 #[cfg(feature = "sqlite")]
+pub mod keys;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
 
 #[cfg(feature = "sqlite")]

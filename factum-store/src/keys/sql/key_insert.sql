@@ -1,0 +1,1 @@
+insert into key (number, wrapped) values (?1, ?2)

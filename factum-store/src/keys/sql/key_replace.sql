@@ -1,0 +1,1 @@
+update key set wrapped = ?2 where number = ?1

@@ -1,0 +1,1 @@
+select id, fingerprint, proof from ring

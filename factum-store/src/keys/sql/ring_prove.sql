@@ -1,0 +1,1 @@
+update ring set fingerprint = ?1, proof = ?2

@@ -1,0 +1,1 @@
+insert into subject (subject) values (?1) on conflict (subject) do nothing returning number

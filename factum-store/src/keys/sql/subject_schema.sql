@@ -1,0 +1,5 @@
+create table subject (
+    number integer primary key autoincrement,
+    subject text not null unique,
+    forgotten_at integer
+) strict
