@@ -64,7 +64,7 @@ pub(crate) enum Command {
     Check(commands::check::Args),
     /// Copy the store while it is in use
     Backup(commands::backup::Args),
-    /// Check, list or show contracts
+    /// Define, check, compare and show contracts
     Contract(commands::contract::Args),
     /// Generate code from contracts
     Generate(commands::generate::Args),

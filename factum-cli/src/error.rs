@@ -55,11 +55,16 @@ pub(crate) struct CliError {
     pub(crate) kind: ErrorKind,
     pub(crate) what: String,
     pub(crate) hint: Option<String>,
+    /// Where a command is a gate: not the kind's own exit code.
+    exit_code: Option<u8>,
 }
+
+/// What a gate answers when it could not do its work.
+const CANNOT_RUN: u8 = 2;
 
 impl CliError {
     fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), hint: None }
+        Self { kind, what: what.into(), hint: None, exit_code: None }
     }
 
     pub(crate) fn usage(what: impl Into<String>) -> Self {
@@ -76,6 +81,19 @@ impl CliError {
 
     pub(crate) fn unreachable(what: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unreachable, what)
+    }
+
+    /// The same from a gate, whose answer 1 is kept for findings.
+    pub(crate) fn cannot_run(mut self) -> Self {
+        self.exit_code = Some(CANNOT_RUN);
+        self
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self.exit_code {
+            Some(code) if self.kind != ErrorKind::Pipe => code,
+            _ => self.kind.exit_code(),
+        }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -115,7 +133,7 @@ impl From<StoreError> for CliError {
             StoreErrorKind::Closed | StoreErrorKind::Other => (ErrorKind::Unreachable, None),
             StoreErrorKind::Invalid => (ErrorKind::Refused, None),
         };
-        Self { kind, what: told(&error), hint: hint.map(str::to_owned) }
+        Self { kind, what: told(&error), hint: hint.map(str::to_owned), exit_code: None }
     }
 }
 
@@ -182,7 +200,7 @@ pub(crate) fn end(done: Result<Done, CliError>, out: &Output) -> ExitCode {
     if error.kind != ErrorKind::Pipe {
         out.error_text(&render(&error, out));
     }
-    ExitCode::from(error.kind.exit_code())
+    ExitCode::from(error.exit_code())
 }
 
 fn render(error: &CliError, out: &Output) -> String {
@@ -224,11 +242,12 @@ mod tests {
 
     #[test]
     fn the_kind_decides_the_exit_code() {
-        let code = |error: CliError| error.kind.exit_code();
+        let code = |error: CliError| error.exit_code();
         assert_eq!(code(StoreError::new(StoreErrorKind::NotAStore, "x").into()), 3);
         assert_eq!(code(StoreError::new(StoreErrorKind::Invalid, "x").into()), 1);
         assert_eq!(code(AdminError::Refused("x".into()).into()), 1);
         assert_eq!(code(CliError::usage("x")), 2);
+        assert_eq!(code(CliError::refused("x").cannot_run()), 2);
         assert_eq!(code(io::Error::from(io::ErrorKind::BrokenPipe).into()), 0);
     }
 

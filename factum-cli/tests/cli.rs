@@ -13,6 +13,12 @@ mod change;
 mod contracts;
 #[path = "cli/documented.rs"]
 mod documented;
+#[path = "cli/draft.rs"]
+mod draft;
+#[path = "cli/gate.rs"]
+mod gate;
+#[path = "cli/guide.rs"]
+mod guide;
 #[path = "cli/help.rs"]
 mod help;
 #[path = "cli/live.rs"]

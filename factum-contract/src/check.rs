@@ -20,12 +20,25 @@ pub struct Report {
     pub files: usize,
     /// How many contract versions were understood.
     pub contracts: usize,
+    /// How many pairs of versions were compared.
+    pub compared: usize,
+    /// How many findings of comparisons are accepted by an `allow`, and left out.
+    pub accepted: usize,
+    /// What the catalog was compared with, besides itself.
+    pub against: Option<String>,
     /// The catalog, when it has no errors.
     #[serde(skip)]
     pub catalog: Option<Catalog>,
 }
 
 impl Report {
+    pub(crate) fn of(catalog: Option<Catalog>, findings: Findings<'_>, files: usize) -> Self {
+        let contracts = catalog.as_ref().map_or(0, |catalog| catalog.contracts().count());
+        let catalog = catalog.filter(|_| !findings.has_errors());
+        let findings = findings.into_vec();
+        Self { findings, files, contracts, compared: 0, accepted: 0, against: None, catalog }
+    }
+
     /// How many findings are errors.
     #[must_use]
     pub fn errors(&self) -> usize {
@@ -68,11 +81,14 @@ pub fn check(sources: &[Source]) -> Report {
     let mut findings = Findings::new(sources);
     let catalog = read::sources(sources, &mut findings);
     if let Some(catalog) = &catalog {
-        links::check(catalog, &mut findings);
-        rules::check(catalog, &mut findings);
-        examples::check(catalog, &mut findings);
+        inside(catalog, &mut findings);
     }
-    let contracts = catalog.as_ref().map_or(0, |catalog| catalog.contracts().count());
-    let catalog = catalog.filter(|_| !findings.has_errors());
-    Report { findings: findings.into_vec(), files: sources.len(), contracts, catalog }
+    Report::of(catalog, findings, sources.len())
+}
+
+/// What a catalog says about itself: names, rules, examples, upcast steps.
+pub(crate) fn inside(catalog: &Catalog, findings: &mut Findings<'_>) {
+    links::check(catalog, findings);
+    rules::check(catalog, findings);
+    examples::check(catalog, findings);
 }

@@ -3,9 +3,16 @@
 //! A finding carries the line it points at, so that it can be printed or sent without its file.
 //! Reading never stops at the first one: all findings of all files come out of one run.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
+use serde_json::Value;
+
+#[cfg(feature = "tooling")]
+pub mod github;
+#[cfg(feature = "tooling")]
+pub mod sarif;
 
 /// A place in a file: line and column from 1, length in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,7 +68,7 @@ impl Severity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Stable name of the rule, such as `unknown-key`.
-    pub rule: &'static str,
+    pub rule: Cow<'static, str>,
     /// Error or warning.
     pub severity: Severity,
     /// The file, relative to the catalog's folder; empty when the finding is about the whole catalog.
@@ -80,6 +87,28 @@ pub struct Finding {
     pub excerpt: String,
     /// Where in the excerpt the place is: how many characters come before it.
     pub caret: u32,
+    /// What a comparison with another version has shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Box<Proof>>,
+}
+
+/// What shows that one version does not keep its promise to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Proof {
+    /// The earlier version: `order.placed.v1`.
+    pub old: String,
+    /// The later version.
+    pub new: String,
+    /// Which way events travel that are not understood.
+    pub mode: &'static str,
+    /// `breaking` or `unknown`.
+    pub verdict: &'static str,
+    /// Who breaks; absent when that is unknown.
+    pub side: Option<&'static str>,
+    /// JSON pointer into the counterexample.
+    pub path: Option<String>,
+    /// A payload that one side writes and the other refuses.
+    pub counterexample: Option<Value>,
 }
 
 /// Characters of a line that are shown; longer lines are cut around the place that is meant.
@@ -102,10 +131,26 @@ impl fmt::Display for Finding {
         } else if !self.file.is_empty() {
             writeln!(f, " --> {}", self.file)?;
         }
+        if let Some(shown) = self.proof.as_ref().and_then(|proof| proof.in_words()) {
+            writeln!(f, "  {}", printable(&shown))?;
+        }
         match &self.hint {
             Some(hint) => writeln!(f, "  hint: {hint}"),
             None => Ok(()),
         }
+    }
+}
+
+impl Proof {
+    /// The counterexample with who writes it and who refuses it, when there is one.
+    #[must_use]
+    pub fn in_words(&self) -> Option<String> {
+        let document = self.counterexample.as_ref()?;
+        let (writer, reader) = match self.side {
+            Some("producer") => (&self.new, &self.old),
+            _ => (&self.old, &self.new),
+        };
+        Some(format!("counterexample, written by {writer} and refused by {reader}: {document}"))
     }
 }
 
@@ -125,6 +170,9 @@ fn excerpt(line: &str, column: u32, length: u32) -> (String, u32) {
     let caret = start - first + usize::from(first > 0);
     (format!("{lead}{}{tail}", printable(&cut)), u32::try_from(caret).unwrap_or(0))
 }
+
+/// What some editors put before the first line.
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Collects findings while sources are read.
 #[derive(Debug)]
@@ -190,6 +238,17 @@ impl<'a> Findings<'a> {
         self.add(rule, Severity::Error, None, message.into(), Some(hint.into()));
     }
 
+    /// A warning about the catalog as a whole.
+    #[cfg(feature = "tooling")]
+    pub(crate) fn warning_of_catalog(
+        &mut self,
+        rule: &'static str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.add(rule, Severity::Warning, None, message.into(), Some(hint.into()));
+    }
+
     fn add(
         &mut self,
         rule: &'static str,
@@ -204,10 +263,11 @@ impl<'a> Findings<'a> {
         }
         let source = span.and_then(|span| self.sources.get(span.file as usize));
         let span = span.unwrap_or_default();
-        let line = source.and_then(|source| source.text.lines().nth((span.line.max(1) - 1) as usize));
+        let text = source.map(|source| source.text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&source.text));
+        let line = text.and_then(|text| text.lines().nth((span.line.max(1) - 1) as usize));
         let (excerpt, caret) = line.map(|line| excerpt(line, span.column, span.length)).unwrap_or_default();
         self.found.push(Finding {
-            rule,
+            rule: Cow::Borrowed(rule),
             severity,
             file: source.map(|source| printable(&source.name)).unwrap_or_default(),
             line: span.line,
@@ -217,7 +277,37 @@ impl<'a> Findings<'a> {
             hint: hint.map(|hint| printable(&hint)),
             excerpt,
             caret,
+            proof: None,
         });
+    }
+
+    /// What a comparison has shown, at its place in the later version.
+    #[cfg(feature = "tooling")]
+    pub(crate) fn compared(
+        &mut self,
+        rule: &str,
+        severity: Severity,
+        span: Span,
+        message: String,
+        hint: String,
+        proof: Option<Proof>,
+    ) {
+        let before = self.found.len();
+        self.add("", severity, Some(span), message, Some(hint));
+        if let Some(finding) = self.found.get_mut(before) {
+            finding.rule = Cow::Owned(rule.to_owned());
+            finding.proof = proof.map(Box::new);
+        }
+    }
+
+    /// An error about a file that is not there.
+    #[cfg(feature = "tooling")]
+    pub(crate) fn of_file(&mut self, rule: &'static str, file: &str, message: String, hint: String) {
+        let before = self.found.len();
+        self.add(rule, Severity::Error, None, message, Some(hint));
+        if let Some(finding) = self.found.get_mut(before) {
+            finding.file = printable(file);
+        }
     }
 
     pub(crate) fn has_errors(&self) -> bool {
@@ -232,7 +322,7 @@ impl<'a> Findings<'a> {
             let first = self.found.first().cloned();
             let file = first.map(|first| first.file).unwrap_or_default();
             self.found.push(Finding {
-                rule: "too-many-findings",
+                rule: Cow::Borrowed("too-many-findings"),
                 severity: Severity::Error,
                 file,
                 line: 0,
@@ -242,6 +332,7 @@ impl<'a> Findings<'a> {
                 hint: Some("settle those above first".into()),
                 excerpt: String::new(),
                 caret: 0,
+                proof: None,
             });
         }
         self.found.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));

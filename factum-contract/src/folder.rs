@@ -60,6 +60,13 @@ pub fn read(folder: &Path) -> Result<Vec<Source>, FolderError> {
     Ok(sources)
 }
 
+/// Whether a path below a catalog's folder is one of its files, by its name alone.
+#[must_use]
+pub fn is_catalog_file(path: &str) -> bool {
+    let is_ours = [".yaml", ".yml", ".json"].iter().any(|ending| path.ends_with(ending));
+    is_ours && !path.split('/').any(|part| part.starts_with('.'))
+}
+
 fn collect(folder: &Path, prefix: &str, depth: usize, sources: &mut Vec<Source>) -> Result<(), FolderError> {
     let io_error = |path: &Path, source| FolderError::Io { path: path.to_owned(), source };
     for entry in std::fs::read_dir(folder).map_err(|error| io_error(folder, error))? {
@@ -73,8 +80,7 @@ fn collect(folder: &Path, prefix: &str, depth: usize, sources: &mut Vec<Source>)
         if kind.is_dir() && depth < FOLDERS_DEEP_MAX {
             collect(&path, &format!("{prefix}{name}/"), depth + 1, sources)?;
         }
-        let is_ours = [".yaml", ".yml", ".json"].iter().any(|ending| name.ends_with(ending));
-        if !kind.is_file() || !is_ours {
+        if !kind.is_file() || !is_catalog_file(&name) {
             continue;
         }
         if sources.len() >= FILES_MAX {

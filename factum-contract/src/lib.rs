@@ -14,6 +14,8 @@ pub mod finding;
 pub mod folder;
 #[cfg(feature = "tooling")]
 pub mod generate;
+#[cfg(feature = "tooling")]
+pub mod history;
 mod json;
 #[cfg(feature = "tooling")]
 pub mod judge;
@@ -22,6 +24,8 @@ mod nearest;
 pub mod node;
 pub mod overview;
 pub mod personal;
+#[cfg(feature = "tooling")]
+pub mod promises;
 pub mod read;
 pub mod rt;
 pub mod schema;

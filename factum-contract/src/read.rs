@@ -4,6 +4,7 @@
 //! and the JSON that generated code embeds.
 
 use crate::catalog::Catalog;
+use crate::contract::Contract;
 use crate::finding::{Findings, Source, Span};
 use crate::node::json::NotRead;
 use crate::node::{Content, Node};
@@ -20,6 +21,51 @@ pub const FILE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Reads all sources into a catalog; what cannot be read is reported and left out.
 pub(crate) fn sources(sources: &[Source], findings: &mut Findings<'_>) -> Option<Catalog> {
+    catalog(&documents(sources, findings), findings)
+}
+
+/// Reads contracts alone: of a system that need not be whole, or of one file.
+///
+/// `defaults` hold where there is no system file among the sources.
+#[cfg(feature = "tooling")]
+pub(crate) fn contracts(
+    sources: &[Source],
+    defaults: &Defaults,
+    findings: &mut Findings<'_>,
+) -> Vec<(String, Contract)> {
+    let documents = documents(sources, findings);
+    let system = documents.iter().find(|(name, _)| is_system(name));
+    // What else the system file says is of another time, and nobody's concern here.
+    let system = system.and_then(|(_, node)| system::system(node, &mut Findings::new(sources)));
+    let defaults = system.map_or_else(|| defaults.clone(), |system| system.defaults);
+    read_contracts(&documents, &defaults, findings)
+}
+
+fn read_contracts(
+    documents: &[(&str, Node)],
+    defaults: &Defaults,
+    findings: &mut Findings<'_>,
+) -> Vec<(String, Contract)> {
+    let files = documents.iter().filter(|(name, _)| !is_system(name));
+    files
+        .filter_map(|(name, node)| Some(((*name).to_owned(), contract::contract(node, defaults, findings)?)))
+        .collect()
+}
+
+/// Reads the one document of a file.
+#[cfg(feature = "tooling")]
+pub(crate) fn document(source: &Source, findings: &mut Findings<'_>) -> Option<Node> {
+    let mut found = documents(std::slice::from_ref(source), findings);
+    found.pop().map(|(_, node)| node)
+}
+
+/// Reads a contract from its document.
+#[cfg(feature = "tooling")]
+pub(crate) fn contract(node: &Node, defaults: &Defaults, findings: &mut Findings<'_>) -> Option<Contract> {
+    contract::contract(node, defaults, findings)
+}
+
+fn documents<'s>(sources: &'s [Source], findings: &mut Findings<'_>) -> Vec<(&'s str, Node)> {
     let mut documents = Vec::new();
     for (index, source) in sources.iter().enumerate() {
         let file = u32::try_from(index).unwrap_or(u32::MAX);
@@ -36,7 +82,7 @@ pub(crate) fn sources(sources: &[Source], findings: &mut Findings<'_>) -> Option
             Err(NotRead { rule, span, message, hint: None }) => findings.error(rule, span, message),
         }
     }
-    catalog(&documents, findings)
+    documents
 }
 
 /// Reads the one JSON text that generated code embeds.
@@ -89,12 +135,7 @@ fn catalog(documents: &[(&str, Node)], findings: &mut Findings<'_>) -> Option<Ca
         Some((_, _, Some(system))) => system.defaults.clone(),
         _ => Defaults::default(),
     };
-    let mut contracts = Vec::new();
-    for (name, node) in documents.iter().filter(|(name, _)| !is_system(name)) {
-        if let Some(contract) = contract::contract(node, &defaults, findings) {
-            contracts.push(((*name).to_owned(), contract));
-        }
-    }
+    let contracts = read_contracts(documents, &defaults, findings);
     let Some((system_file, document, system)) = system else {
         let hint = "it names the system and its services: `system: shop` and `services: { orders: {} }`";
         findings.of_catalog("missing-system", "the catalog has no system.yaml", hint);

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use factum_core::{ConsumerName, EventName, OnDead, RetryPolicy, Topic};
+use factum_core::{ConsumerName, ContractVersion, EventName, OnDead, RetryPolicy, Topic};
 
 use crate::contract::{Allow, Compatibility, Policy};
 use crate::words::{Placed, ProjectionName, SagaName, ServiceName, SystemName, TeamName, words};
@@ -96,6 +96,8 @@ pub struct ConsumerSpec {
     pub service: Placed<ServiceName>,
     /// What it handles.
     pub on: Vec<Placed<EventName>>,
+    /// Versions it was written for, where it says so: `on: [order.placed@1]`.
+    pub pinned: Vec<Placed<Pin>>,
     /// What it emits and sends.
     pub emits: Vec<Placed<EventName>>,
     /// What it does outside the store.
@@ -112,6 +114,15 @@ pub struct ConsumerSpec {
     pub lanes: Option<u32>,
     /// What it is for.
     pub description: Option<String>,
+}
+
+/// One version of a contract, as a reader names it: `order.placed@1`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pin {
+    /// The contract.
+    pub name: EventName,
+    /// Its version.
+    pub version: ContractVersion,
 }
 
 impl ConsumerSpec {
@@ -209,6 +220,8 @@ pub struct SagaSpec {
     pub service: Placed<ServiceName>,
     /// The event that starts it.
     pub starts: Placed<EventName>,
+    /// Versions it was written for, where it says so.
+    pub pinned: Vec<Placed<Pin>>,
     /// The field that its events have in common.
     pub correlate: Placed<String>,
     /// Its steps.
@@ -239,6 +252,8 @@ pub struct ProjectionSpec {
     pub service: Placed<ServiceName>,
     /// What it takes.
     pub on: Vec<Placed<EventName>>,
+    /// Versions it was written for, where it says so.
+    pub pinned: Vec<Placed<Pin>>,
     /// What it is for.
     pub description: Option<String>,
 }

@@ -23,6 +23,9 @@ macro_rules! words {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name { $($(#[$note])* $variant),+ }
         impl $name {
+            /// Every word's meaning, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
             /// The word as contracts write it.
             #[must_use]
             pub fn as_str(self) -> &'static str {

@@ -1,18 +1,29 @@
-//! `factum contract`: check a catalog's files, list its contracts, show one.
+//! `factum contract`: define, check, list, show and compare contracts, and the way from a folder to a catalog.
+//!
+//! Made for gates: whatever keeps a command from doing its work exits 2, so that 1 always means a finding.
 
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Subcommand;
 use factum_contract::folder::{self, FolderError};
-use factum_contract::{Catalog, Contract, Contracts, Report, Severity, Source};
-use serde::Serialize;
+use factum_contract::{Catalog, Contract, Contracts, Date, Source};
+use factum_core::{EventName, Timestamp};
 
 use super::{Cx, Done};
 use crate::error::CliError;
-use crate::output::{Cell, Column, Style, Table, printable};
 use crate::suggest;
 
-/// Check, list or show contracts
+mod check;
+mod diff;
+mod git;
+mod history;
+mod list;
+mod new;
+mod reference;
+mod show;
+
+/// Define, check, list, show and compare contracts
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -21,23 +32,18 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Say everything that is wrong with a catalog's files
-    Check {
-        #[command(flatten)]
-        folder: Folder,
-    },
+    /// Write the first version of a contract; asks at a terminal
+    New(new::Args),
+    /// Say what is wrong with a catalog, and which versions break a promise
+    Check(check::Args),
+    /// Compare two contracts or JSON Schemas, change by change
+    Diff(diff::Args),
+    /// Show a contract's versions, and what changed between them
+    History(history::Args),
     /// List the newest version of every contract
-    List {
-        #[command(flatten)]
-        folder: Folder,
-    },
-    /// Show one contract: its rules, its fields, who handles it
-    Show {
-        /// The contract: order.placed, or order.placed.v1
-        name: String,
-        #[command(flatten)]
-        folder: Folder,
-    },
+    List(list::Args),
+    /// Show one contract: its rules, its fields, who reads which version
+    Show(show::Args),
 }
 
 /// Where the contracts are.
@@ -51,57 +57,23 @@ struct Folder {
     dir: Option<PathBuf>,
 }
 
-#[derive(Debug, Serialize)]
-struct ListJson<'a> {
-    system: &'a str,
-    contracts: Vec<RowJson<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct RowJson<'a> {
-    name: &'a str,
-    version: u32,
-    versions: Vec<u32>,
-    kind: &'static str,
-    owner: &'a str,
-    topic: &'a str,
-    category: &'a str,
-    key: &'a str,
-    consumers: Vec<&'a str>,
-}
-
-#[derive(Debug, Serialize)]
-struct ShowJson<'a> {
-    #[serde(flatten)]
-    row: RowJson<'a>,
-    summary: Option<&'a str>,
-    ordering: &'static str,
-    compatibility: &'static str,
-    fields: Vec<FieldJson>,
-    examples: Vec<serde_json::Value>,
-}
-
-#[derive(Debug, Serialize)]
-struct FieldJson {
-    path: String,
-    required: bool,
-    what: String,
-    role: &'static str,
-    personal: bool,
-    description: Option<String>,
-}
-
-pub(crate) fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
-    match args.action {
-        Action::Check { folder } => check(&folder_of(&folder, cx), cx),
-        Action::List { folder } => list(&catalog(&folder_of(&folder, cx))?, cx),
-        Action::Show { name, folder } => show(&name, &catalog(&folder_of(&folder, cx))?, cx),
+impl Folder {
+    fn find(&self, cx: &Cx<'_>) -> PathBuf {
+        let flag = self.flag.as_deref().or(self.dir.as_deref());
+        cx.settings.contracts(flag).unwrap_or_else(|| PathBuf::from("contracts"))
     }
 }
 
-fn folder_of(folder: &Folder, cx: &Cx<'_>) -> PathBuf {
-    let flag = folder.flag.as_deref().or(folder.dir.as_deref());
-    cx.settings.contracts(flag).unwrap_or_else(|| PathBuf::from("contracts"))
+pub(crate) fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
+    let done = match args.action {
+        Action::New(args) => new::run(args, cx),
+        Action::Check(args) => check::run(args, cx),
+        Action::Diff(args) => diff::run(args, cx),
+        Action::History(args) => history::run(args, cx),
+        Action::List(args) => list::run(args, cx),
+        Action::Show(args) => show::run(args, cx),
+    };
+    done.map_err(CliError::cannot_run)
 }
 
 /// A catalog's files.
@@ -131,190 +103,37 @@ pub(crate) fn compiled(folder: &Path) -> Result<Contracts, CliError> {
     Contracts::new(catalog(folder)?).map_err(|error| CliError::refused(error.to_string()))
 }
 
-fn check(folder: &Path, cx: &mut Cx<'_>) -> Result<Done, CliError> {
-    let report = factum_contract::check(&sources(folder)?);
-    let done = if report.findings.is_empty() { Done::Clean } else { Done::Findings };
-    if cx.out.is_json() {
-        cx.out.json(&report)?;
-        return Ok(done);
-    }
-    print_findings(&report, cx)?;
-    Ok(done)
+/// The name and version of `order.placed.v1` or `order.placed@1`.
+fn split(label: &str) -> Option<(&str, u32)> {
+    let (name, version) = label.rsplit_once('@').or_else(|| label.rsplit_once(".v"))?;
+    Some((name, version.parse().ok()?))
 }
 
-fn print_findings(report: &Report, cx: &mut Cx<'_>) -> Result<(), CliError> {
-    let paint = cx.out.paint();
-    for finding in &report.findings {
-        let text = printable(&finding.to_string());
-        let (head, rest) = text.split_once(':').unwrap_or((&text, ""));
-        let style = if finding.severity == Severity::Error { Style::Red } else { Style::Yellow };
-        cx.out.line(format!("{}:{rest}", paint.style(style, head)))?;
-    }
-    let sum = Report { findings: Vec::new(), ..report.clone() };
-    let counts = sum.to_string();
-    let counts = counts.split(':').next().unwrap_or_default();
-    let verdict = match (report.errors(), report.warnings()) {
-        (0, 0) => paint.style(Style::Green, "no findings"),
-        (0, warnings) => paint.style(Style::Yellow, &crate::output::counted(warnings as u64, "warning")),
-        (errors, warnings) => {
-            let errors = crate::output::counted(errors as u64, "error");
-            paint.style(
-                Style::Red,
-                &format!("{errors}, {}", crate::output::counted(warnings as u64, "warning")),
-            )
-        }
-    };
-    cx.out.line(format!("{verdict}: {counts}"))?;
-    Ok(())
-}
-
-fn row<'a>(contract: &'a Contract, catalog: &'a Catalog) -> RowJson<'a> {
-    let handles = |on: &[factum_contract::words::Placed<factum_core::EventName>]| {
-        on.iter().any(|name| name.value == contract.name)
-    };
-    let consumers = catalog.system.consumers.iter().filter(|(_, spec)| handles(&spec.on));
-    RowJson {
-        name: contract.name.as_str(),
-        version: contract.version,
-        versions: catalog.versions(contract.name.as_str()).map(|contract| contract.version).collect(),
-        kind: contract.kind.as_str(),
-        owner: contract.owner.as_str(),
-        topic: contract.topic.as_str(),
-        category: contract.category.as_str(),
-        key: &contract.key,
-        consumers: consumers.map(|(name, _)| name.as_str()).collect(),
-    }
-}
-
-fn list(catalog: &Catalog, cx: &mut Cx<'_>) -> Result<Done, CliError> {
-    let rows: Vec<RowJson<'_>> = catalog.latest().map(|contract| row(contract, catalog)).collect();
-    if cx.out.is_json() {
-        cx.out.json(&ListJson { system: catalog.system.name.as_str(), contracts: rows })?;
-        return Ok(Done::Clean);
-    }
-    let mut table = Table::new([
-        Column::Left("contract"),
-        Column::Right("version"),
-        Column::Left("kind"),
-        Column::Left("owner"),
-        Column::Left("topic"),
-        Column::Left("stream"),
-        Column::Left("key"),
-        Column::Cut("consumers"),
-    ]);
-    for row in rows {
-        table.row([
-            Cell::styled(Style::Cyan, row.name),
-            row.version.to_string().into(),
-            row.kind.into(),
-            row.owner.into(),
-            row.topic.into(),
-            row.category.into(),
-            row.key.into(),
-            row.consumers.join(", ").into(),
-        ]);
-    }
-    if table.is_empty() {
-        cx.out.line("no contracts")?;
-    } else {
-        cx.out.table(&table)?;
-    }
-    Ok(Done::Clean)
-}
-
-fn find<'a>(name: &str, catalog: &'a Catalog) -> Result<&'a Contract, CliError> {
-    let newest = catalog.versions(name).next_back();
+/// A contract by its name, in its newest version, or by its name and version.
+fn find<'a>(label: &str, catalog: &'a Catalog) -> Result<&'a Contract, CliError> {
+    let newest = catalog.versions(label).next_back();
     let versioned = || {
-        let (name, version) = name.rsplit_once(".v")?;
-        catalog.contract(name, version.parse().ok()?)
+        let (name, version) = split(label)?;
+        catalog.contract(name, version)
     };
-    newest.or_else(versioned).ok_or_else(|| {
-        let plain = name.rsplit_once(".v").filter(|(_, rest)| rest.parse::<u32>().is_ok());
-        let plain = plain.map_or(name, |(plain, _)| plain);
-        let versions: Vec<String> = catalog.versions(plain).map(Contract::label).collect();
-        let hint = match versions.as_slice() {
-            [] => suggest::nearest(plain, catalog.names().map(factum_core::EventName::as_str)),
-            versions => Some(format!("known: {}", versions.join(", "))),
-        };
-        CliError::unknown(format!("contract {name:?} is not in the catalog")).hint(hint.unwrap_or_default())
-    })
+    newest.or_else(versioned).ok_or_else(|| not_there(label, catalog))
 }
 
-fn fields(contract: &Contract) -> Vec<FieldJson> {
-    let mut fields = Vec::new();
-    let mut required = std::collections::HashSet::new();
-    contract.payload.walk(&mut |path, schema| {
-        for field in schema.fields().iter().filter(|field| field.is_required) {
-            let dot = if path.is_empty() { "" } else { "." };
-            required.insert(format!("{path}{dot}{}", field.name));
-        }
-        if path.is_empty() {
-            return;
-        }
-        fields.push(FieldJson {
-            path: path.to_owned(),
-            required: required.contains(path) || path.ends_with("[]"),
-            what: schema.summary(),
-            role: schema.role.as_str(),
-            personal: schema.personal.is_some(),
-            description: schema.description.clone(),
-        });
-    });
-    fields
+fn not_there(label: &str, catalog: &Catalog) -> CliError {
+    let plain = split(label).map_or(label, |(plain, _)| plain);
+    let versions: Vec<String> = catalog.versions(plain).map(Contract::label).collect();
+    let hint = match versions.as_slice() {
+        [] => suggest::nearest(plain, catalog.names().map(EventName::as_str)),
+        versions => Some(format!("known: {}", versions.join(", "))),
+    };
+    let hint = hint.unwrap_or_else(|| "the catalog has no contracts".to_owned());
+    CliError::unknown(format!("contract {label:?} is not in the catalog")).hint(hint)
 }
 
-fn show(name: &str, catalog: &Catalog, cx: &mut Cx<'_>) -> Result<Done, CliError> {
-    let contract = find(name, catalog)?;
-    let row = row(contract, catalog);
-    let examples: Vec<String> =
-        contract.examples.iter().map(factum_contract::node::Node::to_json_text).collect();
-    if cx.out.is_json() {
-        let examples = examples.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
-        cx.out.json(&ShowJson {
-            row,
-            summary: contract.summary.as_deref(),
-            ordering: contract.ordering.as_str(),
-            compatibility: contract.compatibility.as_str(),
-            fields: fields(contract),
-            examples,
-        })?;
-        return Ok(Done::Clean);
-    }
-    let paint = cx.out.paint();
-    let head = paint.style(Style::Bold, &contract.label());
-    let summary = contract.summary.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
-    cx.out.line(format!("{head} ({}){summary}\n", row.kind))?;
-    let mut about = Table::new([Column::Left("what"), Column::Left("value")]).without_head();
-    for (what, value) in [
-        ("owner", row.owner.to_owned()),
-        ("topic", row.topic.to_owned()),
-        ("stream", format!("{}-<{}>", row.category, row.key)),
-        ("key", row.key.to_owned()),
-        ("ordering", contract.ordering.as_str().to_owned()),
-        ("compatibility", contract.compatibility.as_str().to_owned()),
-        ("consumers", if row.consumers.is_empty() { "none".to_owned() } else { row.consumers.join(", ") }),
-    ] {
-        about.row([Cell::styled(Style::Dim, what), value.into()]);
-    }
-    cx.out.table(&about)?;
-    cx.out.line("")?;
-    let mut table =
-        Table::new([Column::Left("field"), Column::Left(""), Column::Left("what"), Column::Cut("meaning")]);
-    for field in fields(contract) {
-        let mut notes = vec![if field.required { "required" } else { "optional" }];
-        notes.extend((field.role == "identifier").then_some("identifier"));
-        notes.extend(field.personal.then_some("personal"));
-        table.row([
-            Cell::styled(Style::Cyan, &field.path),
-            Cell::styled(Style::Dim, notes.join(", ")),
-            field.what.into(),
-            field.description.unwrap_or_default().into(),
-        ]);
-    }
-    cx.out.table(&table)?;
-    for example in examples.iter().take(1) {
-        cx.out.line(format!("\n{}", paint.style(Style::Dim, "example")))?;
-        cx.out.line(printable(&crate::shown::pretty(example)))?;
-    }
-    Ok(Done::Clean)
+/// The day it is, in UTC.
+fn today() -> Date {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = Timestamp::EPOCH.plus(since).to_string();
+    let day = now.split('T').next().and_then(|day| day.parse().ok());
+    day.or_else(|| Date::new(1970, 1, 1)).expect("the first of January is a day")
 }

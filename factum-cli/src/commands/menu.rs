@@ -31,7 +31,7 @@ const OPERATE: [Mode; 5] = [
     ("audit", "who changed what, when", "factum audit --last 20"),
 ];
 const BUILD: [Mode; 3] = [
-    ("contract", "check, list, show contracts", "factum contract check contracts"),
+    ("contract", "define, check, compare, show contracts", "factum contract check --against main"),
     ("generate", "code from contracts", "factum generate rust --contracts contracts --out src"),
     ("publish", "append contract-checked events", "factum publish events.jsonl --contracts contracts"),
 ];

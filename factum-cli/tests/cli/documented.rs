@@ -138,6 +138,14 @@ async fn what_is_printed_as_json_is_what_the_page_says() {
     let broken = shop.folder().join("broken");
     std::fs::create_dir(&broken).unwrap();
     std::fs::write(broken.join("system.yaml"), "system: shop\nsrvices: {}\n").unwrap();
+    let versions = shop.folder().join("versions");
+    std::fs::create_dir(&versions).unwrap();
+    for name in ["system.yaml", "order.placed.v1.yaml", "payment.approved.v1.yaml"] {
+        std::fs::copy(Terminal::contracts().join(name), versions.join(name)).unwrap();
+    }
+    let first = std::fs::read_to_string(versions.join("order.placed.v1.yaml")).unwrap();
+    let second = first.replace("version: 1", "version: 2").replace("format: decimal", "format: date");
+    std::fs::write(versions.join("order.placed.v2.yaml"), second.replace("10.50", "2026-01-05")).unwrap();
     let sections: &[(&str, &[&[&str]])] = &[
         ("factum", &[&[]]),
         ("An error", &[&["event", "99"], &["tial"], &["log", "--store", "away.db"], &["log", "--last", "x"]]),
@@ -168,7 +176,23 @@ async fn what_is_printed_as_json_is_what_the_page_says() {
                 &["publish", "bad.json", "--contracts", &contracts],
             ],
         ),
-        ("factum contract check", &[&["contract", "check", &contracts], &["contract", "check", "broken"]]),
+        (
+            "factum contract new",
+            &[&["contract", "new", "event", "a.made", "--owner", "a", "--contracts", "new"]],
+        ),
+        (
+            "factum contract check",
+            &[
+                &["contract", "check", &contracts],
+                &["contract", "check", "broken"],
+                &["contract", "check", "versions", "--against", &contracts],
+            ],
+        ),
+        (
+            "factum contract diff",
+            &[&["contract", "diff", "order.placed.v1", "order.placed.v2", "--contracts", "versions"]],
+        ),
+        ("factum contract history", &[&["contract", "history", "order.placed", "--contracts", "versions"]]),
         ("factum contract list", &[&["contract", "list", &contracts]]),
         ("factum contract show", &[&["contract", "show", "order.placed", &contracts]]),
         (

@@ -6,7 +6,7 @@ use crate::look::shown;
 use crate::terminal::Terminal;
 
 /// Commands that stand at the end of a command line.
-pub(crate) const COMMANDS: [&[&str]; 30] = [
+pub(crate) const COMMANDS: [&[&str]; 33] = [
     &["tail"],
     &["log"],
     &["stream"],
@@ -29,7 +29,10 @@ pub(crate) const COMMANDS: [&[&str]; 30] = [
     &["replay"],
     &["check"],
     &["backup"],
+    &["contract", "new"],
     &["contract", "check"],
+    &["contract", "diff"],
+    &["contract", "history"],
     &["contract", "list"],
     &["contract", "show"],
     &["generate", "rust"],

@@ -13,6 +13,7 @@ pub(crate) fn check(catalog: &Catalog, findings: &mut Findings<'_>) {
     links.consumers(findings);
     links.sagas(findings);
     links.projections(findings);
+    links.pinned(findings);
 }
 
 struct Links<'c> {
@@ -91,6 +92,28 @@ impl Links<'_> {
             for name in &projection.on {
                 self.contract(name, Some(Kind::Event), findings);
             }
+        }
+    }
+
+    /// A version that a reader names is there.
+    fn pinned(&self, findings: &mut Findings<'_>) {
+        let system = &self.catalog.system;
+        let pins = system.consumers.values().flat_map(|consumer| &consumer.pinned);
+        let pins = pins.chain(system.sagas.values().flat_map(|saga| &saga.pinned));
+        for pin in pins.chain(system.projections.values().flat_map(|projection| &projection.pinned)) {
+            let versions: Vec<_> = self.catalog.versions(pin.name.as_str()).collect();
+            if versions.is_empty() || versions.iter().any(|contract| contract.version == pin.version) {
+                continue;
+            }
+            let known: Vec<String> =
+                versions.iter().map(|contract| format!("{}@{}", pin.name, contract.version)).collect();
+            let message = format!("there is no version {} of `{}`", pin.version, pin.name);
+            findings.error_with_hint(
+                "unknown-version",
+                pin.span,
+                message,
+                format!("known: {}", known.join(", ")),
+            );
         }
     }
 

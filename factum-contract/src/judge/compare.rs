@@ -12,10 +12,13 @@ use crate::contract::{Compatibility, Contract, Policy};
 use crate::finding::Span;
 use crate::words::words;
 
+mod document;
 mod payload;
 mod schema;
 mod terms;
 mod text;
+
+pub use document::Document;
 
 words! {
     /// What a change is about. `contract/` and this word make the rule id of changes that schemas do not show.
@@ -281,13 +284,21 @@ pub fn compare_under(old: &Contract, new: &Contract, policy: Policy) -> Comparis
 /// `earlier` is in rising order of versions. A transitive promise is for all of them, others for the last one.
 #[must_use]
 pub fn compare_promised(earlier: &[&Contract], new: &Contract) -> Vec<Comparison> {
+    promised_to(earlier, new).map(|old| compare(old, new)).collect()
+}
+
+/// The earlier versions to which a contract promises something, newest first.
+pub(crate) fn promised_to<'c>(
+    earlier: &[&'c Contract],
+    new: &Contract,
+) -> impl Iterator<Item = &'c Contract> {
     use Compatibility as Promise;
     let count = match new.compatibility {
         Promise::None => 0,
         Promise::Backward | Promise::Forward | Promise::Full => 1,
         Promise::BackwardTransitive | Promise::ForwardTransitive | Promise::FullTransitive => earlier.len(),
     };
-    earlier.iter().rev().take(count).map(|old| compare(old, new)).collect()
+    earlier.iter().rev().take(count).copied()
 }
 
 /// Compares two bare JSON Schemas, both ways; changes are not listed.

@@ -3,7 +3,7 @@
 //! Duplicate keys are an error here, where the language says so; payloads have their own reader.
 
 use super::{Content, Entry, Node, Places, number};
-use crate::finding::Span;
+use crate::finding::{BYTE_ORDER_MARK, Span};
 use crate::json::{Cursor, DEPTH_MAX, Fault};
 
 /// Why a document cannot be read, and where.
@@ -17,6 +17,7 @@ pub(crate) struct NotRead {
 
 /// Reads one JSON document.
 pub(crate) fn parse(text: &str, file: u32) -> Result<Node, NotRead> {
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let mut reader = Reader { cursor: Cursor::new(text), places: Places::new(text, file) };
     let node = reader.node(0)?;
     match reader.cursor.end() {

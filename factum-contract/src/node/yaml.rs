@@ -12,12 +12,12 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
 
 use super::json::NotRead;
 use super::{Content, Entry, Node, number};
-use crate::finding::Span;
+use crate::finding::{BYTE_ORDER_MARK, Span};
 use crate::json::DEPTH_MAX;
 
 /// Reads one YAML document; an empty file is nothing.
 pub(crate) fn parse(text: &str, file: u32) -> Result<Node, NotRead> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let mut builder = Builder { file, open: Vec::new(), root: None, documents: 0 };
     for event in Parser::new_from_str(text) {
         match event {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use factum_core::OnDead;
+use factum_core::{EventName, OnDead};
 
 use crate::finding::Findings;
 use crate::node::{Content, Node};
 use crate::system::{
-    ConsumerSpec, DeadLetters, Defaults, Idempotency, ProjectionSpec, RetrySpec, SagaSpec, SagaStep, Service,
-    System, Team, TopicSpec,
+    ConsumerSpec, DeadLetters, Defaults, Idempotency, Pin, ProjectionSpec, RetrySpec, SagaSpec, SagaStep,
+    Service, System, Team, TopicSpec,
 };
 use crate::words::{Placed, Words};
 
@@ -111,7 +111,7 @@ fn topic(node: &Node, findings: &mut Findings<'_>) -> Option<TopicSpec> {
 fn consumer(node: &Node, findings: &mut Findings<'_>) -> Option<ConsumerSpec> {
     let mut keys = Fields::open(node, "a consumer", findings)?;
     let service = keys.required("service").and_then(|node| fields::name(node, findings));
-    let on = keys.required("on").map(|node| fields::names(node, findings)).unwrap_or_default();
+    let (on, pinned) = taken(keys.required("on"), findings);
     let emits = keys.names("emits", findings);
     let calls = keys.get("calls").map(|node| fields::texts(node, findings)).unwrap_or_default();
     let idempotency = keys.get("idempotency").and_then(|node| idempotency(node, findings));
@@ -127,6 +127,7 @@ fn consumer(node: &Node, findings: &mut Findings<'_>) -> Option<ConsumerSpec> {
     Some(ConsumerSpec {
         service: service?,
         on,
+        pinned,
         emits,
         calls: calls.into_iter().map(|call| call.value).collect(),
         idempotency,
@@ -207,7 +208,8 @@ fn dead_letters(node: &Node, findings: &mut Findings<'_>) -> DeadLetters {
 fn saga(node: &Node, findings: &mut Findings<'_>) -> Option<SagaSpec> {
     let mut keys = Fields::open(node, "a saga", findings)?;
     let service = keys.required("service").and_then(|node| fields::name(node, findings));
-    let starts = keys.required("starts").and_then(|node| fields::name(node, findings));
+    let mut pinned = Vec::new();
+    let starts = keys.required("starts").and_then(|node| pinned_name(node, &mut pinned, findings));
     let correlate = keys.required("correlate").and_then(|node| {
         let value = fields::text(node, findings)?.to_owned();
         Some(Placed { value, span: node.span })
@@ -215,18 +217,18 @@ fn saga(node: &Node, findings: &mut Findings<'_>) -> Option<SagaSpec> {
     let steps = match keys.get("steps") {
         None => Vec::new(),
         Some(Node { content: Content::List(nodes), .. }) => {
-            nodes.iter().filter_map(|node| saga_step(node, findings)).collect()
+            nodes.iter().filter_map(|node| saga_step(node, &mut pinned, findings)).collect()
         }
         Some(node) => mismatch(node, "a list of steps", findings).unwrap_or_default(),
     };
     let description = keys.text("description", findings);
     keys.finish(findings);
-    Some(SagaSpec { service: service?, starts: starts?, correlate: correlate?, steps, description })
+    Some(SagaSpec { service: service?, starts: starts?, pinned, correlate: correlate?, steps, description })
 }
 
-fn saga_step(node: &Node, findings: &mut Findings<'_>) -> Option<SagaStep> {
+fn saga_step(node: &Node, pinned: &mut Vec<Placed<Pin>>, findings: &mut Findings<'_>) -> Option<SagaStep> {
     let mut keys = Fields::open(node, "a step of a saga", findings)?;
-    let on = keys.required("on").and_then(|node| fields::name(node, findings));
+    let on = keys.required("on").and_then(|node| pinned_name(node, pinned, findings));
     let then = keys.names("then", findings);
     let within = keys.duration("within", findings);
     let otherwise = keys.names("otherwise", findings);
@@ -241,8 +243,55 @@ fn saga_step(node: &Node, findings: &mut Findings<'_>) -> Option<SagaStep> {
 fn projection(node: &Node, findings: &mut Findings<'_>) -> Option<ProjectionSpec> {
     let mut keys = Fields::open(node, "a projection", findings)?;
     let service = keys.required("service").and_then(|node| fields::name(node, findings));
-    let on = keys.required("on").map(|node| fields::names(node, findings)).unwrap_or_default();
+    let (on, pinned) = taken(keys.required("on"), findings);
     let description = keys.text("description", findings);
     keys.finish(findings);
-    Some(ProjectionSpec { service: service?, on, description })
+    Some(ProjectionSpec { service: service?, on, pinned, description })
+}
+
+/// What a reader takes: `order.placed`, or `order.placed@1` where it was written for that version.
+fn taken(node: Option<&Node>, findings: &mut Findings<'_>) -> (Vec<Placed<EventName>>, Vec<Placed<Pin>>) {
+    let (mut on, mut pinned) = (Vec::<Placed<EventName>>::new(), Vec::new());
+    let nodes = match node {
+        None => &[],
+        Some(Node { content: Content::List(nodes), .. }) => nodes.as_slice(),
+        Some(node @ Node { content: Content::Text(_), .. }) => std::slice::from_ref(node),
+        Some(node) => mismatch(node, "a name or a list of names", findings).unwrap_or_default(),
+    };
+    for node in nodes {
+        let Some(name) = pinned_name(node, &mut pinned, findings) else { continue };
+        // Two versions of one contract are one thing that is handled.
+        if !on.iter().any(|other| other.value == name.value) {
+            on.push(name);
+        }
+    }
+    (on, pinned)
+}
+
+/// A contract's name, perhaps with the version after an `@`.
+fn pinned_name(
+    node: &Node,
+    pinned: &mut Vec<Placed<Pin>>,
+    findings: &mut Findings<'_>,
+) -> Option<Placed<EventName>> {
+    let Some((name, version)) = node.as_text().and_then(|text| text.split_once('@')) else {
+        return fields::name(node, findings);
+    };
+    let name = match name.parse::<EventName>() {
+        Ok(name) => name,
+        Err(error) => {
+            findings.error("name", node.span, error.to_string());
+            return None;
+        }
+    };
+    match version.parse() {
+        Ok(version) if version > 0 => {
+            pinned.push(Placed { value: Pin { name: name.clone(), version }, span: node.span });
+        }
+        _ => {
+            let message = format!("expected a version after `{name}@`, found {version:?}");
+            findings.error_with_hint("name", node.span, message, format!("such as `{name}@1`"));
+        }
+    }
+    Some(Placed { value: name, span: node.span })
 }

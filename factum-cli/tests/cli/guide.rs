@@ -1,0 +1,112 @@
+//! The pages of `docs/guide` that speak of contracts: every command is run, in order, and prints what the page says.
+//!
+//! A block `sh` is run; the block `text` behind it is what it prints. A block `yaml` is a pipeline of GitHub Actions:
+//! its `run:` lines are run in a clone.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A block of a page.
+struct Block {
+    info: String,
+    text: String,
+}
+
+fn page(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide").join(name)
+}
+
+fn blocks(text: &str) -> Vec<Block> {
+    let mut found = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let Some(info) = line.strip_prefix("```") else { continue };
+        let inside: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+        found.push(Block { info: info.to_owned(), text: format!("{}\n", inside.join("\n")) });
+    }
+    found
+}
+
+/// Runs pieces of shell one after the other in one shell, and answers what each printed.
+fn run(pieces: &[&str], folder: &Path) -> Vec<String> {
+    let factum = Path::new(env!("CARGO_BIN_EXE_factum"));
+    let script: String = pieces
+        .iter()
+        .enumerate()
+        .map(|(index, piece)| format!("{{\n{piece}}} > \"$PRINTED/{index}\" 2>&1\n"))
+        .collect();
+    let printed = tempfile::tempdir().unwrap();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{path}", factum.parent().unwrap().display());
+    let mut command = Command::new("bash");
+    command.args(["-c", &script]).current_dir(folder).env_clear().stdin(Stdio::null());
+    command.env("PATH", path).env("PRINTED", printed.path()).env("HOME", folder).env("COLUMNS", "110");
+    for who in ["AUTHOR", "COMMITTER"] {
+        command.env(format!("GIT_{who}_NAME"), "ann").env(format!("GIT_{who}_EMAIL"), "ann@example.com");
+    }
+    let ended = command.output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let read = |index| std::fs::read_to_string(printed.path().join(format!("{index}"))).unwrap();
+    (0..pieces.len()).map(read).collect()
+}
+
+/// The page with what its commands print today.
+fn printed_today(text: &str, outputs: &[String]) -> String {
+    let mut out = String::new();
+    let mut lines = text.lines();
+    let mut outputs = outputs.iter();
+    let mut last: Option<&String> = None;
+    while let Some(line) = lines.next() {
+        out.push_str(line);
+        out.push('\n');
+        let Some(info) = line.strip_prefix("```") else { continue };
+        let inside: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+        match (info, last.take()) {
+            ("text", Some(printed)) => out.push_str(printed),
+            _ => inside.iter().for_each(|line| out.extend([line, "\n"])),
+        }
+        if info == "sh" {
+            last = outputs.next();
+        }
+        out.push_str("```\n");
+    }
+    out
+}
+
+#[test]
+fn the_guide_to_the_gate_works_as_it_is_written() {
+    let path = page("contract-gate.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let all = blocks(&text);
+    let commands: Vec<&str> =
+        all.iter().filter(|block| block.info == "sh").map(|block| block.text.as_str()).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let outputs = run(&commands, folder.path());
+    let today = printed_today(&text, &outputs);
+    if std::env::var_os("INSTA_UPDATE").is_some_and(|value| value == "always") {
+        std::fs::write(&path, &today).unwrap();
+    }
+    assert_eq!(text, today, "run the test with INSTA_UPDATE=always, and read what changed");
+    let silent = commands.iter().zip(&outputs).filter(|(_, output)| output.is_empty()).count();
+    let told = all.windows(2).filter(|pair| pair[0].info == "sh" && pair[1].info == "text").count();
+    assert_eq!(told + silent, commands.len(), "what is printed is on the page");
+
+    let actions = all.iter().find(|block| block.info == "yaml" && block.text.contains("jobs:"));
+    let actions = actions.expect("the page has a pipeline");
+    let steps: Vec<&str> =
+        actions.text.lines().filter_map(|line| line.trim().strip_prefix("- run: ")).collect();
+    let steps = steps.join("\n").replace("${{ github.base_ref }}", "main");
+    assert!(steps.contains("--format github"), "{steps}");
+    let clone = "git clone --quiet shop clone && cd clone && git checkout --quiet -b change\n";
+    let step = format!("{steps}\necho \"exit $?\"\n");
+    let broken = "sed 's/^version: 2 /version: 3 /; s/type: string, format: decimal/type: integer/; s/\"21.00\"/21/' \\\n\
+        contracts/order.placed.v2.yaml > contracts/order.placed.v3.yaml\n";
+    let printed = run(&[clone, &step, broken, &step], folder.path());
+    assert_eq!(printed[1], "exit 0\n");
+    assert!(
+        printed[3].contains("::error file=contracts/order.placed.v3.yaml")
+            && printed[3].ends_with("exit 1\n"),
+        "{}",
+        printed[3]
+    );
+}
