@@ -12,6 +12,7 @@ use crate::validate::Validator;
 
 pub mod asyncapi;
 pub mod cloudevents;
+pub(crate) mod example;
 pub(crate) mod ident;
 pub mod json_schema;
 pub mod mermaid;

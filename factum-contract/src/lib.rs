@@ -19,6 +19,8 @@ pub mod folder;
 pub mod generate;
 #[cfg(feature = "tooling")]
 pub mod history;
+#[cfg(feature = "tooling")]
+pub mod import;
 mod json;
 #[cfg(feature = "tooling")]
 pub mod judge;

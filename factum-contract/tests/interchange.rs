@@ -7,5 +7,9 @@
 mod catalogs;
 #[path = "interchange/documents.rs"]
 mod documents;
+#[path = "interchange/import.rs"]
+mod import;
+#[path = "interchange/round.rs"]
+mod round;
 #[path = "interchange/tools.rs"]
 mod tools;
