@@ -182,11 +182,8 @@ impl Gate<'_, '_> {
             return;
         }
         let message = format!("{} is published in {} and gone here", old.label(), self.label);
-        let hint = format!(
-            "put the file back, or bring this up to date with {}: recorded events are read by it; `lifecycle: {{ deprecated: …, sunset: … }}` retires it",
-            self.label
-        );
-        self.findings.of_file("contract/removed", file, message, hint);
+        let hint = "put the file back: recorded events are read by it; `lifecycle: { deprecated: …, sunset: … }` retires it";
+        self.findings.of_file("contract/removed", file, message, hint.to_owned());
     }
 
     /// A version that is published already means what it meant.
@@ -261,18 +258,14 @@ impl Gate<'_, '_> {
         if *whole == Outcome::Compatible {
             return false;
         }
-        // What is unknown is told beside a break too: an `allow` of the break must not hide it.
-        let is_guilty = |outcome: &Outcome| {
-            outcome.as_str() == whole.as_str() || matches!(outcome, Outcome::Unknown { .. })
-        };
-        let guilty = changes.iter().filter(|change| is_guilty(&change.outcome(mode)));
-        let mut is_explained = false;
+        let guilty = changes.iter().filter(|change| change.outcome(mode).as_str() == whole.as_str());
+        let mut told = false;
         for change in guilty {
-            let (span, outcome) = (span_of(change, case.new), change.outcome(mode));
-            self.tell_one(case, mode, &place(change), span, &outcome);
-            is_explained |= outcome.as_str() == whole.as_str();
+            let span = span_of(change, case.new);
+            self.tell_one(case, mode, &place(change), span, &change.outcome(mode));
+            told = true;
         }
-        if !is_explained {
+        if !told {
             // No change breaks by itself; all together do.
             self.tell_one(case, mode, "payload", case.new.span, whole);
         }

@@ -3,7 +3,7 @@
 //! Installs only from the system's own packages, only as root, only on Debian and its kin. Servers are started by the
 //! tests that use them; here they are only made to exist.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
@@ -22,8 +22,27 @@ pub struct Need {
 }
 
 /// Everything that tests call and Rust does not bring.
-pub const NEEDS: [Need; 1] =
-    [Need { program: "curl", package: "curl", instead: None, why: "the quickstart, run as it is written" }];
+pub const NEEDS: [Need; 2] = [
+    Need { program: "curl", package: "curl", instead: None, why: "the quickstart, run as it is written" },
+    Need {
+        program: "chromium",
+        package: "chromium",
+        instead: Some(CHROMIUM),
+        why: "pages, looked at as people do",
+    },
+];
+
+/// Names a browser to use instead of the system's.
+const CHROMIUM: &str = "FACTUM_TEST_CHROMIUM";
+
+/// The browser that tests look at pages with.
+#[must_use]
+pub fn chromium() -> PathBuf {
+    std::env::var_os(CHROMIUM)
+        .map(PathBuf::from)
+        .or_else(|| found("chromium"))
+        .unwrap_or_else(|| "chromium".into())
+}
 
 /// Makes sure that every need is met.
 ///
@@ -71,10 +90,15 @@ fn is_met(need: &Need) -> bool {
 }
 
 fn is_on_path(program: &str) -> bool {
+    found(program).is_some()
+}
+
+fn found(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Servers live where only root's shell looks.
     let system = ["/usr/sbin", "/usr/local/sbin"].map(Into::into);
-    std::env::split_paths(&path).chain(system).any(|folder| folder.join(program).is_file())
+    let all = std::env::split_paths(&path).chain(system);
+    all.map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
 fn may_install() -> bool {

@@ -32,7 +32,7 @@ const OPERATE: [Mode; 5] = [
 ];
 const BUILD: [Mode; 3] = [
     ("contract", "define, check, compare, show contracts", "factum contract check --against main"),
-    ("generate", "code from contracts", "factum generate rust --contracts contracts --out src"),
+    ("generate", "code and pages from contracts", "factum generate rust --contracts contracts --out src"),
     ("publish", "append contract-checked events", "factum publish events.jsonl --contracts contracts"),
 ];
 const KEEP: [Mode; 5] = [

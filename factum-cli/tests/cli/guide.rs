@@ -73,15 +73,14 @@ fn printed_today(text: &str, outputs: &[String]) -> String {
     out
 }
 
-#[test]
-fn the_guide_to_the_gate_works_as_it_is_written() {
-    let path = page("contract-gate.md");
+/// Runs a page's commands in a folder, and holds the page to what they print; answers its blocks.
+fn works_as_written(name: &str, folder: &Path) -> Vec<Block> {
+    let path = page(name);
     let text = std::fs::read_to_string(&path).unwrap();
     let all = blocks(&text);
     let commands: Vec<&str> =
         all.iter().filter(|block| block.info == "sh").map(|block| block.text.as_str()).collect();
-    let folder = tempfile::tempdir().unwrap();
-    let outputs = run(&commands, folder.path());
+    let outputs = run(&commands, folder);
     let today = printed_today(&text, &outputs);
     if std::env::var_os("INSTA_UPDATE").is_some_and(|value| value == "always") {
         std::fs::write(&path, &today).unwrap();
@@ -90,6 +89,23 @@ fn the_guide_to_the_gate_works_as_it_is_written() {
     let silent = commands.iter().zip(&outputs).filter(|(_, output)| output.is_empty()).count();
     let told = all.windows(2).filter(|pair| pair[0].info == "sh" && pair[1].info == "text").count();
     assert_eq!(told + silent, commands.len(), "what is printed is on the page");
+    all
+}
+
+#[test]
+fn the_guide_to_catalog_pages_works_as_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let hotel = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/hotel/contracts");
+    let mut copy = Command::new("cp");
+    copy.arg("-r").arg(hotel).arg(folder.path().join("contracts"));
+    assert!(copy.status().unwrap().success());
+    works_as_written("catalog-pages.md", folder.path());
+}
+
+#[test]
+fn the_guide_to_the_gate_works_as_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = works_as_written("contract-gate.md", folder.path());
 
     let actions = all.iter().find(|block| block.info == "yaml" && block.text.contains("jobs:"));
     let actions = actions.expect("the page has a pipeline");

@@ -13,5 +13,3 @@ mod projection;
 mod storm;
 mod time;
 mod trouble;
-#[cfg(target_os = "linux")]
-mod zombie;
