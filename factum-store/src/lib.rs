@@ -9,11 +9,24 @@ use std::sync::Arc;
 
 use factum_core::{Gate, Maintenance, Store, StoreError, StoreErrorKind};
 
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod keys;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod batch;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod cache;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod counters;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod record;
+
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
@@ -32,7 +45,7 @@ impl fmt::Debug for Opened {
     }
 }
 
-/// Opens the store that a URL names: `memory:`, `sqlite:orders.db`, or the path of a file.
+/// Opens the store that a URL names: `memory:`, `sqlite:orders.db`, the path of a file, or `postgres://host/database`.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -46,8 +59,7 @@ impl fmt::Debug for Opened {
 /// When no adapter knows the URL, or what it names is not a store or cannot be opened.
 pub fn open(url: &str, gate: Arc<dyn Gate>) -> Result<Opened, StoreError> {
     if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-        let message = "PostgreSQL is not built into this program; use sqlite:<path> or memory:";
-        return Err(StoreError::new(StoreErrorKind::Invalid, message));
+        return open_postgres(url, gate);
     }
     if let Some(scheme) = unknown_scheme(url) {
         // Only the scheme is named: the rest may hold a password.
@@ -66,6 +78,18 @@ pub fn open(url: &str, gate: Arc<dyn Gate>) -> Result<Opened, StoreError> {
         let message = "no store is built into this program; enable the feature `sqlite` of factum-store";
         Err(StoreError::new(StoreErrorKind::Invalid, message))
     }
+}
+
+#[cfg(feature = "postgres")]
+fn open_postgres(url: &str, gate: Arc<dyn Gate>) -> Result<Opened, StoreError> {
+    let store = PostgresStore::open(url, postgres::Options::new(gate))?;
+    Ok(Opened { store: Arc::new(store.clone()), maintenance: Arc::new(store) })
+}
+
+#[cfg(not(feature = "postgres"))]
+fn open_postgres(_: &str, _: Arc<dyn Gate>) -> Result<Opened, StoreError> {
+    let message = "PostgreSQL is not built into this program; enable the feature `postgres`, or use sqlite:<path>";
+    Err(StoreError::new(StoreErrorKind::Invalid, message))
 }
 
 /// The scheme of a URL that no adapter knows. One letter is a drive, and what stands behind a slash is a path.

@@ -19,9 +19,7 @@ use factum_core::{
 };
 
 mod append;
-mod cache;
 mod connect;
-mod counters;
 mod door;
 mod error;
 mod event;
@@ -46,11 +44,10 @@ pub use work::SqliteWork;
 use handle::Handle;
 use step::Step;
 
+use crate::batch::Batch;
+
 /// Tells the store's time.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-
-/// Events that one append takes at most: more would hold up everybody who shares the commit.
-const EVENTS_MAX: usize = 10_000;
 
 /// What a query outside a unit of work may take.
 const QUERY_MAX: Duration = Duration::from_secs(60);
@@ -136,19 +133,6 @@ impl fmt::Debug for Options {
     }
 }
 
-/// What an append may hold.
-#[derive(Debug, Clone, Copy)]
-struct Limits {
-    event_bytes_max: usize,
-    events_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { event_bytes_max: EVENT_BYTES_MAX, events_max: EVENTS_MAX }
-    }
-}
-
 /// A store in one SQLite file, or in memory; clones share it, and the last one to go closes it.
 ///
 /// ```
@@ -227,8 +211,8 @@ impl SqliteStore {
         append::append_once(tx, to, &expected, &events)
     }
 
-    fn prepare(&self, events: &[Envelope]) -> Result<event::Batch, AppendError> {
-        let ready = event::Batch::prepare(&*self.handle.gate, &self.handle.limits, events);
+    fn prepare(&self, events: &[Envelope]) -> Result<Batch, AppendError> {
+        let ready = Batch::prepare(&*self.handle.gate, &self.handle.limits, events);
         ready.map_err(|error| match error {
             WriteError::Refused(breach) => AppendError::Refused(breach),
             WriteError::Store(error) => AppendError::Store(error),

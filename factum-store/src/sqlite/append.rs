@@ -12,11 +12,12 @@ use factum_core::{
 };
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::cache::Cache;
 use super::error::store_error;
-use super::event::{Batch, PageBuffer, Prepared, Sum};
-use super::names::{Names, type_hash};
+use super::event::PageBuffer;
+use super::names::Names;
 use super::read;
+use crate::batch::{Batch, Prepared, Sum, type_hash};
+use crate::cache::Cache;
 
 /// Streams whose versions are remembered, in each of two generations.
 const STREAMS_MAX: usize = 64 * 1024;

@@ -19,7 +19,8 @@ use super::readers::{Reader, Readers};
 use super::shared::Shared;
 use super::watcher::Watcher;
 use super::writer::{QUEUE_MAX, Request, Writer};
-use super::{Limits, Now, Options, QUERY_MAX, Synchronous, read, record, statement};
+use super::{Now, Options, QUERY_MAX, Synchronous, read, record, statement};
+use crate::batch::Limits;
 
 /// What may wait for the writer, in KiB: 128 MiB, however few or many units that is.
 const QUEUE_KIB_MAX: u32 = 128 * 1024;

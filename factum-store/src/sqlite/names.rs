@@ -10,8 +10,9 @@ use bytestring::ByteString;
 use factum_core::{EventType, Kind, StoreError, StoreErrorKind, StreamId, hash64};
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::cache::Cache;
 use super::error::Doing as _;
+use crate::batch::type_hash;
+use crate::cache::Cache;
 
 /// Streams that one connection remembers by number, in each of two generations.
 const STREAMS_MAX: usize = 16 * 1024;
@@ -112,12 +113,6 @@ impl Names {
         self.types.insert(id, Arc::clone(&name));
         Ok(name)
     }
-}
-
-/// A type's hash as it enters checksums; written down, so it never changes.
-pub(super) fn type_hash(event_type: &EventType) -> u64 {
-    let EventType { name, version, kind, category, topic } = event_type;
-    hash64(format!("{name}\n{version}\n{}\n{category}\n{topic}", kind.as_str()).as_bytes())
 }
 
 fn missing(what: &str, id: i64) -> StoreError {

@@ -8,8 +8,9 @@ use factum_core::{Direction, Page, Position, Query, Recorded, StoreError};
 use rusqlite::{Connection, OptionalExtension as _, Params};
 
 use super::error::{Doing as _, met_at, store_error};
-use super::event::{Columns, PageBuffer, correlation_hash, tag_hash};
+use super::event::{Columns, PageBuffer};
 use super::names::Names;
+use crate::batch::{correlation_hash, tag_hash};
 
 /// Rows that one page looks at before it lets go, matching or not: about 10 ms.
 const SCAN_MAX: i64 = 20_000;

@@ -5,30 +5,13 @@
 
 use bytes::Bytes;
 use factum_core::{
-    Conflict, Guard, Record, RecordKind, RecordQuery, Revision, StoreError, Timestamp, WriteError,
+    Conflict, Guard, Record, RecordKind, RecordQuery, Revision, StoreError, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::append::Stop;
 use super::error::Doing as _;
-
-/// Largest record: records are read whole, a thousand at a time.
-const BYTES_MAX: usize = 16 * 1024 * 1024;
-
-/// Refuses a record that is beyond a limit.
-pub(super) fn check(record: &Record) -> Result<(), WriteError> {
-    let most = Record::NAME_BYTES_MAX;
-    if record.id.len().max(record.group.len()) > most {
-        return Err(WriteError::Invalid(format!("a record's id and group have at most {most} bytes")));
-    }
-    if record.bytes.len() > BYTES_MAX {
-        let found = record.bytes.len();
-        return Err(WriteError::Invalid(format!(
-            "a record of {found} bytes is over the limit of {BYTES_MAX}"
-        )));
-    }
-    Ok(())
-}
+use crate::record::{matches, successor};
 
 /// What a record is before a write.
 struct Before {
@@ -141,39 +124,4 @@ fn record(kind: RecordKind, row: &Row<'_>) -> rusqlite::Result<Record> {
         revision: Revision::try_from(row.get::<_, i64>(3)?).unwrap_or(0),
         bytes: Bytes::from(row.get::<_, Vec<u8>>(4)?),
     })
-}
-
-fn matches(query: &RecordQuery, record: &Record) -> bool {
-    query.group.as_ref().is_none_or(|group| *group == record.group)
-        && query.group_prefix.as_ref().is_none_or(|prefix| record.group.starts_with(prefix.as_str()))
-        && query.due_until.is_none_or(|until| record.due.is_some_and(|due| due <= until))
-        && query.after_id.as_ref().is_none_or(|after| record.id > *after)
-}
-
-/// The least text that is greater than every text that starts with `prefix`; `None` when there is none.
-fn successor(prefix: &str) -> Option<String> {
-    let mut text = prefix.to_owned();
-    while let Some(last) = text.pop() {
-        // Stepping over the surrogates, which are no characters.
-        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
-        if let Some(next) = next {
-            text.push(next);
-            return Some(text);
-        }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_successor_is_above_every_text_with_the_prefix() {
-        assert_eq!(successor("ab").as_deref(), Some("ac"));
-        assert_eq!(successor("a\u{10ffff}").as_deref(), Some("b"));
-        assert_eq!(successor("\u{d7ff}").as_deref(), Some("\u{e000}"));
-        assert_eq!(successor("\u{10ffff}"), None);
-        assert_eq!(successor(""), None);
-    }
 }

@@ -5,9 +5,9 @@
 use factum_core::{Position, StoreError};
 use tokio::sync::watch;
 
-use super::counters::Counters;
 use super::error::closed;
 use super::recent::Recent;
+use crate::counters::Counters;
 
 pub(super) struct Shared {
     head: watch::Sender<Head>,

@@ -17,9 +17,9 @@ use rusqlite::Connection;
 use super::append::{Log, Stop};
 use super::door::Door;
 use super::error::Trouble;
-use super::event::Batch;
 use super::record;
 use super::statement::{self, Fault};
+use crate::batch::Batch;
 
 /// What a native closure answers.
 pub type NativeResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;

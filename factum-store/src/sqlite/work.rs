@@ -18,11 +18,11 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::error::closed;
-use super::event::Batch;
 use super::handle::Handle;
-use super::record;
 use super::step::{NativeResult, Step};
 use super::writer::{Ask, Owner, Refusal, Request, Session, Unit, over};
+use crate::batch::Batch;
+use crate::record;
 
 /// Writes that one unit collects at most: more would hold the writer for too long.
 const STEPS_MAX: usize = 100_000;

@@ -10,8 +10,9 @@ use factum_core::{
 };
 use rusqlite::{Connection, OptionalExtension as _};
 
+use crate::batch::tag_hashes;
 use crate::sqlite::error::Doing as _;
-use crate::sqlite::event::{PageBuffer, tag_hashes};
+use crate::sqlite::event::PageBuffer;
 use crate::sqlite::handle::Handle;
 use crate::sqlite::names::Names;
 use crate::sqlite::readers::Reader;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use factum_core::StoreStats;
 
 #[derive(Default)]
-pub(super) struct Counters {
+pub(crate) struct Counters {
     units: AtomicU64,
     events: AtomicU64,
     commits: AtomicU64,
@@ -25,25 +25,25 @@ fn add(counter: &AtomicU64, amount: u64) {
 }
 
 impl Counters {
-    pub(super) fn committed(&self, units: u64, events: u64, took: Duration) {
+    pub(crate) fn committed(&self, units: u64, events: u64, took: Duration) {
         add(&self.commits, 1);
         add(&self.events, events);
         add(&self.commit_us, took.as_micros() as u64);
         add(&self.shares[StoreStats::bucket(units)], 1);
     }
 
-    pub(super) fn answered(&self, took: Duration) {
+    pub(crate) fn answered(&self, took: Duration) {
         let took = took.as_micros() as u64;
         add(&self.units, 1);
         add(&self.answer_us, took);
         add(&self.answers[StoreStats::bucket(took)], 1);
     }
 
-    pub(super) fn refused(&self) {
+    pub(crate) fn refused(&self) {
         add(&self.refused, 1);
     }
 
-    pub(super) fn stats(&self) -> StoreStats {
+    pub(crate) fn stats(&self) -> StoreStats {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         StoreStats {
             units: get(&self.units),

@@ -1,0 +1,89 @@
+//! Proves the store whole, and looks at what is unusual about its server.
+//!
+//! Never repairs: what is damaged is named, and a backup restored.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use factum_core::{CheckReport, Finding, Maintenance, StoreError, StoreErrorKind};
+use sqlx::Row as _;
+
+use super::PostgresStore;
+use super::error::Doing as _;
+use super::watcher;
+
+mod check;
+
+/// Share of the server's connections in use at which it is reported, in percent.
+const CONNECTIONS_USUAL: i32 = 80;
+
+const DOING: &str = "cannot look at the store";
+
+#[async_trait]
+impl Maintenance for PostgresStore {
+    async fn check(&self) -> Result<CheckReport, StoreError> {
+        let core = std::sync::Arc::clone(&self.handle.core);
+        self.handle.run(async move { check::run(&core).await }).await
+    }
+
+    async fn backup(&self, _: &Path) -> Result<(), StoreError> {
+        let place = &self.handle.core.place;
+        let message = format!(
+            "PostgreSQL copies its databases itself: pg_dump --format=custom --schema={} --file=FILE, or pg_basebackup \
+             for the whole server; this store is {place}",
+            place.schema.as_str()
+        );
+        Err(StoreError::new(StoreErrorKind::Invalid, message))
+    }
+
+    async fn doctor(&self) -> Result<Vec<Finding>, StoreError> {
+        let core = std::sync::Arc::clone(&self.handle.core);
+        let (row, holders) = self
+            .handle
+            .run(async move {
+                let row = core.ask(&core.statements.doctor).await?;
+                let mut lease = core.readers.lease().await?;
+                let holders = watcher::holders(&mut lease.connection, &core.statements).await.doing(DOING)?;
+                core.readers.give_back(lease);
+                Ok((row, holders))
+            })
+            .await?;
+        let mut findings = Vec::new();
+        let mut note = |is_error, what: String, hint: &str| {
+            findings.push(Finding { is_error, what, hint: hint.to_owned() });
+        };
+        for holder in holders.iter().filter(|holder| holder.seconds > 1.0) {
+            note(
+                true,
+                format!("readers are held up: {holder}"),
+                "end that transaction: select pg_terminate_backend(PID), or rollback prepared 'NAME'",
+            );
+        }
+        let number = |name| row.try_get::<i32, _>(name).doing(DOING);
+        let (most, used) = (number("connections_max")?, number("connections")?);
+        if used * 100 > most * CONNECTIONS_USUAL {
+            note(
+                false,
+                format!("{used} of the server's {most} connections are in use"),
+                "raise max_connections, or give each store fewer",
+            );
+        }
+        let text = |name| row.try_get::<Option<String>, _>(name).doing(DOING);
+        if text("full_page_writes")?.as_deref() == Some("off") {
+            note(
+                false,
+                "full_page_writes is off".to_owned(),
+                "a page that is torn by a power loss cannot be mended; turn it on",
+            );
+        }
+        if let Some(moved_at) = text("moved_at")? {
+            let from = text("moved_from")?.unwrap_or_default();
+            note(
+                false,
+                format!("the store was restored, copied or failed over at {moved_at} (before: {from})"),
+                "positions skip 1,000,000; events that only the old server had are gone; look at consumers ahead of the log",
+            );
+        }
+        Ok(findings)
+    }
+}

@@ -1,0 +1,130 @@
+//! What every task and every handle of a store share.
+//!
+//! How far readers may read is announced through one place that only ever moves forward, whoever saw it first.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use factum_core::{Position, StoreError, Timestamp};
+use tokio::sync::{Notify, watch};
+
+use super::error::closed;
+use crate::counters::Counters;
+
+/// How long a look at the server's clock is trusted.
+const CLOCK_MAX: Duration = Duration::from_secs(5);
+
+pub(super) struct Shared {
+    visible: watch::Sender<Visible>,
+    pub(super) counters: Counters,
+    /// Somebody should look how far readers may read.
+    pub(super) nudge: Notify,
+    /// The last position that this process knows to be committed.
+    appended: AtomicU64,
+    clock: Mutex<Option<(Instant, i64)>>,
+    held: Mutex<Option<Held>>,
+}
+
+#[derive(Clone, Copy)]
+struct Visible {
+    position: Position,
+    is_closed: bool,
+}
+
+/// Who holds readers up.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) position: i64,
+    pub(super) since: Instant,
+    /// Who, in words; empty until it has been asked.
+    pub(super) by: String,
+}
+
+impl Shared {
+    pub(super) fn new() -> Self {
+        Self {
+            visible: watch::Sender::new(Visible { position: Position::START, is_closed: false }),
+            counters: Counters::default(),
+            nudge: Notify::new(),
+            appended: AtomicU64::new(0),
+            clock: Mutex::new(None),
+            held: Mutex::new(None),
+        }
+    }
+
+    /// Readers may read up to here; true when that is news.
+    pub(super) fn moved_to(&self, position: Position) -> bool {
+        self.visible.send_if_modified(|visible| {
+            let is_new = position > visible.position;
+            visible.position = visible.position.max(position);
+            is_new
+        })
+    }
+
+    /// Up to where readers may read, as far as this process has looked.
+    pub(super) fn visible(&self) -> Position {
+        self.visible.borrow().position
+    }
+
+    /// This process has committed events up to here.
+    pub(super) fn appended(&self, position: Position) {
+        self.appended.fetch_max(position.number(), Ordering::AcqRel);
+        self.nudge.notify_one();
+    }
+
+    /// The last position that this process knows to be committed.
+    pub(super) fn last_appended(&self) -> Position {
+        Position::at(self.appended.load(Ordering::Acquire))
+    }
+
+    /// Ends every wait.
+    pub(super) fn close(&self) {
+        self.visible.send_modify(|visible| visible.is_closed = true);
+        self.nudge.notify_one();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.visible.borrow().is_closed
+    }
+
+    /// Ends when the store is closed.
+    pub(super) async fn closed(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.visible.subscribe().wait_for(|visible| visible.is_closed).await;
+    }
+
+    /// Ends when readers may read further than `after`.
+    pub(super) async fn wait(&self, after: Position) -> Result<(), StoreError> {
+        let mut visible = self.visible.subscribe();
+        let found = visible.wait_for(|visible| visible.is_closed || visible.position > after).await;
+        match found {
+            Ok(visible) if !visible.is_closed => Ok(()),
+            _ => Err(closed()),
+        }
+    }
+
+    /// The server's clock was seen to be at `micros`.
+    pub(super) fn saw_clock(&self, at: Instant, micros: i64) {
+        *lock(&self.clock) = Some((at, micros));
+    }
+
+    /// The server's time, when it was looked at lately.
+    pub(super) fn clock(&self) -> Option<Timestamp> {
+        let (at, micros) = (*lock(&self.clock))?;
+        let passed = at.elapsed();
+        (passed < CLOCK_MAX).then(|| Timestamp::from_micros(micros).plus(passed))
+    }
+
+    pub(super) fn set_held(&self, held: Option<Held>) {
+        *lock(&self.held) = held;
+    }
+
+    pub(super) fn held(&self) -> Option<Held> {
+        lock(&self.held).clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

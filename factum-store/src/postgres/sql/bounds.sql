@@ -1,0 +1,2 @@
+-- factum: how far readers may read.
+select bound, pending, clock from factum.bounds()

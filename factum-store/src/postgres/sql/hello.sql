@@ -1,0 +1,13 @@
+-- factum: a new connection's settings, and whether the server keeps what it acknowledges.
+select
+    set_config('statement_timeout', $1, false),
+    set_config('idle_in_transaction_session_timeout', $2, false),
+    set_config('lock_timeout', $3, false),
+    set_config('default_transaction_read_only', $4, false),
+    set_config('plan_cache_mode', $5, false),
+    current_setting('fsync') as fsync,
+    current_setting('synchronous_commit') as synchronous_commit,
+    current_setting('server_version_num')::integer as version,
+    pg_is_in_recovery() as is_replica,
+    pg_backend_pid() as pid,
+    (select a.backend_start::text from pg_catalog.pg_stat_activity a where a.pid = pg_backend_pid()) as started

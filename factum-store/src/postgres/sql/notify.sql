@@ -1,0 +1,2 @@
+-- factum: a hint to other processes, outside of any append.
+select pg_notify($1, '')

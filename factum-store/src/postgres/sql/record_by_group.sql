@@ -1,0 +1,3 @@
+-- factum: the records of a group, by id.
+select r.id, r.grp, r.due, r.revision, r.bytes from factum.record r
+where r.kind = $1 and r.grp = $4 and r.id >= $2 order by r.id limit $3

@@ -1,0 +1,2 @@
+-- factum: an id is recorded once.
+create unique index event_id on factum.event (id)

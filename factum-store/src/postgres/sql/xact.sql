@@ -1,0 +1,2 @@
+-- factum: the transaction, when it has written something.
+select pg_current_xact_id_if_assigned()::text as transaction

@@ -1,0 +1,97 @@
+//! One collected write of a unit.
+//!
+//! A step can be done again after a rollback. Never decides what becomes of the unit.
+
+use std::fmt;
+
+use factum_core::{EventType, Expected, Guard, Record, RecordKind, Sql, StreamId, Value, WriteError};
+
+use crate::batch::Batch;
+
+/// How many bytes a value, a row or a step costs beside its content, roughly.
+const OVERHEAD_BYTES: usize = 64;
+
+pub(super) enum Step {
+    Append {
+        to: StreamId,
+        expected: Expected,
+        events: Batch,
+    },
+    Put {
+        record: Record,
+        guard: Guard,
+    },
+    Remove {
+        kind: RecordKind,
+        id: String,
+        guard: Guard,
+    },
+    Execute {
+        sql: Sql,
+        params: Vec<Value>,
+    },
+    /// Found wrong when it was collected.
+    Wrong(Option<WriteError>),
+}
+
+impl Step {
+    /// Roughly what it holds in memory.
+    pub(super) fn bytes(&self) -> usize {
+        OVERHEAD_BYTES
+            + match self {
+                Self::Append { events, .. } => events.bytes(),
+                Self::Put { record, .. } => record.bytes.len() + record.id.len() + record.group.len(),
+                Self::Execute { sql, params } => {
+                    sql.as_str().len() + params.iter().map(value_bytes).sum::<usize>()
+                }
+                Self::Remove { .. } | Self::Wrong(_) => 0,
+            }
+    }
+
+    /// Whether it can share a round trip with other units.
+    pub(super) fn can_share(&self) -> bool {
+        match self {
+            Self::Append { expected, .. } => !matches!(expected, Expected::Unchanged { .. }),
+            Self::Put { .. } | Self::Remove { .. } => true,
+            Self::Execute { .. } | Self::Wrong(_) => false,
+        }
+    }
+
+    /// The types of the events that it appends.
+    pub(super) fn types(&self) -> &[EventType] {
+        match self {
+            Self::Append { events, .. } => events.types(),
+            _ => &[],
+        }
+    }
+
+    /// The record that it writes.
+    pub(super) fn record(&self) -> Option<(RecordKind, &str)> {
+        match self {
+            Self::Put { record, .. } => Some((record.kind, &record.id)),
+            Self::Remove { kind, id, .. } => Some((*kind, id)),
+            _ => None,
+        }
+    }
+}
+
+fn value_bytes(value: &Value) -> usize {
+    OVERHEAD_BYTES
+        + match value {
+            Value::Text(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        }
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Append { .. } => "append",
+            Self::Put { .. } => "put",
+            Self::Remove { .. } => "remove",
+            Self::Execute { .. } => "execute",
+            Self::Wrong(_) => "wrong",
+        })
+    }
+}

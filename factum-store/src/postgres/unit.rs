@@ -1,0 +1,410 @@
+//! A unit of work in a transaction of its own: its SQL, then one call with its appends and records, then the commit.
+//!
+//! SQL runs first and the call comes last, whatever the order in which they were collected: what a call writes cannot be
+//! seen by a unit's own SQL, and the fence is held for one round trip and no longer.
+//! A serialization failure or a deadlock runs the unit again, here and nowhere else; a commit whose answer was lost is
+//! looked up by its transaction.
+//! Never leaves a transaction open: what is dropped is rolled back.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use factum_core::{
+    Commit, Committed, Conflict, Direction, Expected, Position, Query, StoreError, StoreErrorKind, WriteError,
+};
+use sqlx::types::Uuid;
+use sqlx::{PgConnection, Postgres, Row as _, Transaction};
+
+use super::door;
+use super::error::{Doing as _, Trouble, closed, store_error, user_error};
+use super::handle::Core;
+use super::statement;
+use super::step::Step;
+use super::write::{Call, Fault, bucket};
+use super::writer::Request;
+use crate::batch::{Batch, tag_hash};
+
+/// How often a unit that others were in the way of is tried.
+const TRIES_MAX: u32 = 6;
+
+/// How long the outcome of a commit whose answer was lost is looked for.
+const SETTLE_MAX: Duration = Duration::from_secs(15);
+
+/// Between two looks at a transaction that has not ended.
+const SETTLE_EVERY: Duration = Duration::from_millis(50);
+
+/// A transaction in which a unit runs.
+pub(super) type Session = Transaction<'static, Postgres>;
+
+/// What stopped a unit.
+pub(super) enum Stop {
+    /// It is decided: this is what its commit answers.
+    Decided(Commit),
+    /// Others were in the way; none of it happened.
+    Again(StoreError),
+    /// The connection was lost while committing this transaction.
+    InDoubt(Option<String>, StoreError),
+}
+
+impl Stop {
+    fn failed(error: StoreError) -> Self {
+        Self::Decided(Commit::Failed(WriteError::Store(error)))
+    }
+
+    /// What a failing statement of Factum's own means.
+    fn own(error: sqlx::Error) -> Self {
+        let trouble = Trouble::of(&error);
+        let error = store_error("cannot write", error);
+        match trouble {
+            Trouble::Statement => Self::failed(error),
+            // Nothing was committed: to run it again is safe.
+            Trouble::Rival | Trouble::Lost => Self::Again(error),
+        }
+    }
+
+    /// What a failing statement of a user's means.
+    fn user(sql: &str, error: sqlx::Error) -> Self {
+        match Trouble::of(&error) {
+            Trouble::Rival | Trouble::Lost => Self::Again(store_error("the statement failed", error)),
+            Trouble::Statement => Self::sql(sql, user_error(error)),
+        }
+    }
+
+    fn sql(sql: &str, source: StoreError) -> Self {
+        Self::Decided(Commit::Failed(WriteError::Sql { sql: sql.to_owned(), source }))
+    }
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::UnknownType => {
+                let message = "an event type could not be made known to the store; ask again";
+                Self::Again(StoreError::new(StoreErrorKind::Unavailable, message))
+            }
+            Fault::Answer(error) => Self::failed(error),
+            Fault::Driver(error) => Self::own(error),
+        }
+    }
+}
+
+impl Core {
+    /// Begins a transaction for a unit.
+    pub(super) async fn session(&self) -> Result<Session, StoreError> {
+        let begun = self.units.begin_with("begin isolation level read committed").await;
+        begun.doing("cannot begin a unit of work")
+    }
+
+    /// Commits a unit in a transaction of its own, running it again when others were in the way.
+    pub(super) async fn commit_alone(&self, mut steps: Vec<Step>) -> Commit {
+        if let Some(error) = steps.iter_mut().find_map(wrong) {
+            return Commit::Failed(error);
+        }
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let stop = match self.try_alone(&steps).await {
+                Ok(committed) => return Commit::Committed(committed),
+                Err(stop) => stop,
+            };
+            match stop {
+                Stop::Decided(commit) => return commit,
+                Stop::InDoubt(transaction, error) => match self.settle(transaction, &error).await {
+                    Some(true) => return self.settled(&steps).await,
+                    Some(false) if tries < TRIES_MAX => {}
+                    Some(false) => return Commit::Failed(WriteError::Store(error)),
+                    None => return Commit::Unknown(error),
+                },
+                Stop::Again(error) if tries >= TRIES_MAX => return Commit::Failed(WriteError::Store(error)),
+                Stop::Again(error) => tracing::debug!(%error, tries, "a unit of work is run again"),
+            }
+            tokio::time::sleep(pause(tries)).await;
+        }
+    }
+
+    async fn try_alone(&self, steps: &[Step]) -> Result<Committed, Stop> {
+        self.learn(steps).await.map_err(Stop::failed)?;
+        let mut session = self.session().await.map_err(|error| match error.is_transient() {
+            true => Stop::Again(error),
+            false => Stop::failed(error),
+        })?;
+        self.execute(&mut session, steps).await?;
+        self.finish(session, steps).await
+    }
+
+    /// Makes the types of a unit's events known, before a connection is held.
+    pub(super) async fn learn(&self, steps: &[Step]) -> Result<(), StoreError> {
+        let unknown = self.reading.names.unknown(steps.iter().flat_map(Step::types));
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        self.send(Request::Types(unknown, reply)).await?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Runs the statements of a unit, in order.
+    pub(super) async fn execute(&self, session: &mut Session, steps: &[Step]) -> Result<(), Stop> {
+        let mut new = None;
+        for step in steps {
+            let Step::Execute { sql, params } = step else { continue };
+            let sql = sql.as_str();
+            door::check(sql).map_err(|error| Stop::sql(sql, error))?;
+            statement::execute(session, sql, params).await.map_err(|error| Stop::user(sql, error))?;
+            if new.is_none() && !self.seen.has(sql) {
+                new = Some(sql);
+            }
+        }
+        if let Some(new) = new {
+            self.refuse_touched(session, new).await?;
+            self.seen.add(steps.iter().filter_map(|step| match step {
+                Step::Execute { sql, .. } => Some(sql.as_str()),
+                _ => None,
+            }));
+        }
+        Ok(())
+    }
+
+    /// Refuses a transaction that has written to Factum's own tables.
+    pub(super) async fn refuse_touched(&self, session: &mut Session, sql: &str) -> Result<(), Stop> {
+        let look = sqlx::query(self.statements.touched.sql()).bind(self.quoted_schema());
+        let touched = look.fetch_optional(&mut **session).await.map_err(Stop::own)?;
+        match touched {
+            None => Ok(()),
+            Some(row) => {
+                let table: String = row.try_get(0).map_err(Stop::own)?;
+                Err(Stop::sql(sql, door::touched(&table)))
+            }
+        }
+    }
+
+    /// Writes the appends and records of a unit whose SQL has run, and commits.
+    pub(super) async fn finish(&self, mut session: Session, steps: &[Step]) -> Result<Committed, Stop> {
+        let began = Instant::now();
+        let (committed, transaction, events) = self.write(&mut session, steps).await?;
+        let transaction = match transaction {
+            Some(transaction) => Some(transaction),
+            None => {
+                let row = sqlx::query(self.statements.xact.sql()).fetch_one(&mut *session).await;
+                row.and_then(|row| row.try_get(0)).map_err(Stop::own)?
+            }
+        };
+        if let Err(error) = session.commit().await {
+            return Err(match Trouble::of(&error) {
+                Trouble::Lost => {
+                    let error = store_error("the connection was lost while committing", error);
+                    Stop::InDoubt(transaction, error)
+                }
+                Trouble::Rival => Stop::own(error),
+                Trouble::Statement => Stop::user("commit", error),
+            });
+        }
+        self.shared.counters.committed(1, events, began.elapsed());
+        if let Some(position) = committed.position {
+            self.shared.appended(position);
+        }
+        Ok(committed)
+    }
+
+    /// Appends and records, in the order collected; mostly one call.
+    pub(super) async fn write(
+        &self,
+        session: &mut PgConnection,
+        steps: &[Step],
+    ) -> Result<(Committed, Option<String>, u64), Stop> {
+        let takes_buckets = self.lock_buckets(session, steps).await?;
+        let mut written = Written { committed: Committed::default(), transaction: None, events: 0 };
+        let (mut waiting, mut ids) = (Vec::new(), HashSet::new());
+        for step in steps {
+            if let Step::Append { expected, events, .. } = step {
+                let is_repeated = !events.ids().all(|id| ids.insert(*id));
+                let is_judged = matches!(expected, Expected::Unchanged { .. });
+                if is_repeated || is_judged {
+                    self.flush(session, &mut waiting, takes_buckets, &mut written).await?;
+                }
+                if let Expected::Unchanged { query, since } = expected {
+                    self.judge_boundary(session, query, *since, events).await?;
+                }
+            }
+            waiting.push(step);
+        }
+        self.flush(session, &mut waiting, takes_buckets, &mut written).await?;
+        Ok((written.committed, written.transaction, written.events))
+    }
+
+    async fn flush<'s>(
+        &self,
+        session: &mut PgConnection,
+        waiting: &mut Vec<&'s Step>,
+        takes_buckets: bool,
+        written: &mut Written,
+    ) -> Result<(), Stop> {
+        let mut call = Call::default();
+        call.unit(waiting.drain(..), &self.reading.names)?;
+        if call.is_empty() {
+            return Ok(());
+        }
+        if takes_buckets {
+            call.take_buckets();
+        }
+        let mut answers = call.run(session, &self.statements).await?;
+        written.transaction = answers.transaction.or(written.transaction.take());
+        written.events += answers.events;
+        match answers.units.pop() {
+            Some(Ok(part)) => {
+                written.committed.appended.extend(part.appended);
+                written.committed.position = part.position.or(written.committed.position);
+                Ok(())
+            }
+            Some(Err(refused)) => Err(Stop::Decided(refused.into())),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes all buckets of a unit that expects something unchanged; others take theirs with their call.
+    async fn lock_buckets(&self, session: &mut PgConnection, steps: &[Step]) -> Result<bool, Stop> {
+        let (mut shared, mut exclusive) = (Vec::new(), Vec::new());
+        for step in steps {
+            let Step::Append { expected, events, .. } = step else { continue };
+            shared.extend(events.iter().flat_map(|event| event.hashes).map(|hash| bucket(*hash)));
+            if let Expected::Unchanged { query, .. } = expected {
+                if query.tags.is_empty() {
+                    let message = "the query of an expectation of `Unchanged` must name a tag".to_owned();
+                    return Err(Stop::Decided(Commit::Failed(WriteError::Invalid(message))));
+                }
+                exclusive.extend(query.tags.iter().map(|tag| bucket(tag_hash(tag.as_str()))));
+            }
+        }
+        if exclusive.is_empty() {
+            return Ok(true);
+        }
+        let lock = sqlx::query(self.statements.lock_buckets.sql()).bind(shared).bind(exclusive);
+        lock.execute(&mut *session).await.map_err(Stop::own)?;
+        Ok(false)
+    }
+
+    /// Looks for an event within the boundary, in statements that begin after the buckets were taken.
+    async fn judge_boundary(
+        &self,
+        session: &mut PgConnection,
+        query: &Query,
+        since: Position,
+        events: &Batch,
+    ) -> Result<(), Stop> {
+        // Known ids answer before anything is judged, and so does a batch of which some are known.
+        let ids: Vec<Uuid> = events.ids().map(|id| Uuid::from_bytes(*id)).collect();
+        let known = sqlx::query(self.statements.known_ids.sql()).bind(ids).fetch_optional(&mut *session).await;
+        if known.map_err(Stop::own)?.is_some() {
+            return Ok(());
+        }
+        let mut query = Query {
+            after: since,
+            up_to: Position::END,
+            limit: 1,
+            direction: Direction::Forward,
+            ..query.clone()
+        };
+        loop {
+            let page = self.reading.page(session, &self.statements, &query, Position::END).await;
+            let page = page.map_err(|error| match error.is_transient() {
+                true => Stop::Again(error),
+                false => Stop::failed(error),
+            })?;
+            if let Some(found) = page.events.first() {
+                let conflict = Conflict::Boundary { since, found: found.position };
+                return Err(Stop::Decided(Commit::Conflict(conflict)));
+            }
+            if !page.more {
+                return Ok(());
+            }
+            query.after = page.end;
+        }
+    }
+
+    /// What became of a transaction whose commit was not answered; `None` when nobody can say.
+    pub(super) async fn settle(&self, transaction: Option<String>, why: &StoreError) -> Option<bool> {
+        // A transaction that wrote nothing has nothing to lose.
+        let Some(transaction) = transaction else { return Some(true) };
+        tracing::warn!(%transaction, error = %why, "a commit was not answered; its outcome is looked up");
+        let began = Instant::now();
+        while began.elapsed() < SETTLE_MAX {
+            match self.transaction_status(&transaction).await {
+                Ok(Some(status)) if status == "committed" => return Some(true),
+                Ok(Some(status)) if status == "aborted" => return Some(false),
+                Ok(Some(_)) => {}
+                // Too old for the server to remember.
+                Ok(None) => return None,
+                Err(error) => tracing::debug!(%error, "cannot look a transaction up yet"),
+            }
+            tokio::time::sleep(SETTLE_EVERY).await;
+        }
+        None
+    }
+
+    async fn transaction_status(&self, transaction: &str) -> Result<Option<String>, StoreError> {
+        let mut lease = self.readers.lease().await?;
+        let look = sqlx::query(self.statements.xact_status.sql()).bind(transaction);
+        let row = look.fetch_one(&mut lease.connection).await.doing("cannot look a transaction up")?;
+        let status = row.try_get(0).doing("cannot look a transaction up")?;
+        self.readers.give_back(lease);
+        Ok(status)
+    }
+
+    /// The answer of a unit that was committed without one: its events are known, and new to its caller.
+    async fn settled(&self, steps: &[Step]) -> Commit {
+        match self.answer_again(steps).await {
+            Ok(committed) => Commit::Committed(committed),
+            Err(error) => Commit::Unknown(error),
+        }
+    }
+
+    /// Asks where the events of a unit are that is known to be committed.
+    pub(super) async fn answer_again(&self, steps: &[Step]) -> Result<Committed, StoreError> {
+        let mut call = Call::default();
+        let appends = steps.iter().filter(|step| matches!(step, Step::Append { .. }));
+        let unknown = |_| StoreError::new(StoreErrorKind::Unavailable, "what was committed cannot be looked up");
+        call.unit(appends, &self.reading.names).map_err(unknown)?;
+        if call.is_empty() {
+            return Ok(Committed::default());
+        }
+        let mut connection = self.units.acquire().await.doing("cannot look up what was committed")?;
+        let mut answers = match call.run(&mut connection, &self.statements).await {
+            Ok(answers) => answers,
+            Err(Fault::Driver(error)) => return Err(store_error("cannot look up what was committed", error)),
+            Err(fault) => return Err(unknown(fault)),
+        };
+        match answers.units.pop() {
+            Some(Ok(mut committed)) => {
+                committed.appended.iter_mut().for_each(|one| one.known = false);
+                committed.position = committed.appended.iter().map(|one| one.position).max();
+                if let Some(position) = committed.position {
+                    self.shared.appended(position);
+                }
+                Ok(committed)
+            }
+            _ => Err(StoreError::new(StoreErrorKind::Unavailable, "what was committed cannot be looked up")),
+        }
+    }
+}
+
+struct Written {
+    committed: Committed,
+    transaction: Option<String>,
+    events: u64,
+}
+
+/// The error of a step that was found wrong when it was collected.
+pub(super) fn wrong(step: &mut Step) -> Option<WriteError> {
+    match step {
+        Step::Wrong(error) => Some(error.take().unwrap_or_else(|| {
+            WriteError::Invalid("the unit of work was found wrong before".to_owned())
+        })),
+        _ => None,
+    }
+}
+
+/// How long to stay out of others' way; longer each time, and not the same for all.
+fn pause(tries: u32) -> Duration {
+    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().subsec_nanos();
+    Duration::from_millis(u64::from((1 << tries.min(6)) + nanos % (4 << tries.min(6))))
+}

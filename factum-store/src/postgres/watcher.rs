@@ -1,0 +1,250 @@
+//! Looks how far readers may read: once for everybody in the process, when asked, when told, and from time to time.
+//!
+//! Readers that ask at the same time share one look, which begins after they asked. A hint from another process only
+//! makes the next look come sooner; polling finds what hints do not tell of.
+//! Never writes, and never notifies from a transaction that appends: a hint is a statement of its own, at most one in
+//! ten milliseconds.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use factum_core::{Position, StoreError};
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::{PgConnection, Row as _};
+use tokio::sync::{mpsc, oneshot};
+
+use super::connect::{self, Purpose};
+use super::error::store_error;
+use super::fence::{self, Bounds};
+use super::place::Place;
+use super::shared::{Held, Shared};
+use super::statements::Statements;
+
+/// Who asks for a look, and gets how far it found that readers may read.
+pub(super) type Ask = oneshot::Sender<Result<Position, StoreError>>;
+
+/// Asks that wait for the next look; more wait for a place.
+pub(super) const ASKS_MAX: usize = 1024;
+
+/// Between two looks while events come.
+const BUSY: Duration = Duration::from_millis(5);
+
+/// Between two looks when none has come for a while.
+const IDLE: Duration = Duration::from_millis(50);
+
+/// Between two attempts to connect again, when nobody asks.
+const BACK_OFF: Duration = Duration::from_millis(500);
+
+/// How long the looks stay close after events have come.
+const STAYS_BUSY: Duration = Duration::from_millis(500);
+
+/// Between two hints to other processes.
+const HINT_EVERY: Duration = Duration::from_millis(10);
+
+/// Readers that are held up for longer are told by whom.
+const HELD_FOR: Duration = Duration::from_secs(1);
+
+/// Between two looks at who holds readers up.
+const NAMED_EVERY: Duration = Duration::from_secs(3);
+
+pub(super) struct Watcher {
+    pub(super) place: Place,
+    pub(super) statements: Arc<Statements>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) asks: mpsc::Receiver<Ask>,
+    pub(super) connection: Option<PgConnection>,
+    pub(super) hints: bool,
+}
+
+impl Watcher {
+    /// The channel through which processes with this store hint at each other.
+    fn channel(place: &Place) -> String {
+        format!("factum_{}", place.schema.as_str())
+    }
+
+    pub(super) async fn run(mut self) {
+        let (mut moved_at, mut hinted_at) = (Instant::now(), Instant::now());
+        let mut hinted_to = self.shared.last_appended();
+        let (mut held_at, mut named_at) = (None::<(i64, Instant)>, None::<Instant>);
+        let (mut waiting, mut is_broken) = (Vec::new(), false);
+        loop {
+            let owes_hint = self.hints && self.shared.last_appended() > hinted_to;
+            let pause = match () {
+                () if is_broken => BACK_OFF,
+                () if owes_hint => HINT_EVERY.saturating_sub(hinted_at.elapsed()),
+                () if moved_at.elapsed() < STAYS_BUSY || held_at.is_some() => BUSY,
+                () => IDLE,
+            };
+            tokio::select! {
+                ask = self.asks.recv() => match ask {
+                    Some(ask) => waiting.push(ask),
+                    None => return,
+                },
+                () = self.shared.nudge.notified(), if !is_broken => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+            if self.shared.is_closed() {
+                return;
+            }
+            while let Ok(ask) = self.asks.try_recv() {
+                waiting.push(ask);
+            }
+            let looked = self.look().await;
+            is_broken = looked.is_err();
+            if let Ok(bounds) = &looked {
+                let visible = bounds.visible();
+                if self.shared.moved_to(visible) {
+                    moved_at = Instant::now();
+                }
+                held_at = held(held_at, bounds);
+            }
+            for ask in waiting.drain(..) {
+                // Whoever asked may have gone away.
+                let _ = ask.send(looked.as_ref().map(Bounds::visible).map_err(Clone::clone));
+            }
+            match held_at {
+                Some((position, since)) if since.elapsed() > HELD_FOR => {
+                    if named_at.is_none_or(|at| at.elapsed() > NAMED_EVERY) {
+                        named_at = Some(Instant::now());
+                        self.name(position, since).await;
+                    }
+                }
+                _ => {
+                    if named_at.take().is_some() {
+                        self.shared.set_held(None);
+                    }
+                }
+            }
+            let appended = self.shared.last_appended();
+            if self.hints && appended > hinted_to && hinted_at.elapsed() >= HINT_EVERY {
+                (hinted_to, hinted_at) = (appended, Instant::now());
+                self.hint().await;
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<Bounds, StoreError> {
+        if self.connection.is_none() {
+            let connected = connect::connect(&self.place, &self.statements, Purpose::Watch).await;
+            self.connection = Some(connected?.0);
+        }
+        let Some(connection) = &mut self.connection else { return Err(super::error::closed()) };
+        let asked = Instant::now();
+        match fence::look(connection, &self.statements).await {
+            Ok(bounds) => {
+                self.shared.saw_clock(asked + asked.elapsed() / 2, bounds.clock);
+                Ok(bounds)
+            }
+            Err(error) => {
+                self.connection = None;
+                Err(store_error("cannot look how far readers may read", error))
+            }
+        }
+    }
+
+    /// Finds out who holds readers up, and tells.
+    async fn name(&mut self, position: i64, since: Instant) {
+        let Some(connection) = &mut self.connection else { return };
+        let by = match holders(connection, &self.statements).await {
+            Ok(holders) => holders.first().map(Holder::to_string).unwrap_or_default(),
+            Err(error) => {
+                tracing::debug!(%error, "cannot find out who holds readers up");
+                String::new()
+            }
+        };
+        tracing::warn!(position, held_s = since.elapsed().as_secs(), %by, "an open transaction holds readers up");
+        self.shared.set_held(Some(Held { position, since, by }));
+    }
+
+    async fn hint(&mut self) {
+        let Some(connection) = &mut self.connection else { return };
+        let hint = sqlx::query(self.statements.notify.sql()).bind(Self::channel(&self.place));
+        if let Err(error) = hint.execute(connection).await {
+            // Others find the events by polling.
+            tracing::debug!(%error, "cannot hint at other processes");
+        }
+    }
+}
+
+/// Since when readers have been kept from the same position.
+fn held(before: Option<(i64, Instant)>, bounds: &Bounds) -> Option<(i64, Instant)> {
+    let pending = bounds.pending.filter(|pending| *pending < bounds.bound)?;
+    match before {
+        Some((position, since)) if position == pending => Some((position, since)),
+        _ => Some((pending, Instant::now())),
+    }
+}
+
+/// A transaction that has appended and not ended.
+pub(super) struct Holder {
+    pub(super) position: i64,
+    pid: Option<i32>,
+    prepared: Option<String>,
+    pub(super) seconds: f64,
+    query: Option<String>,
+    application: Option<String>,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "held at position {} by ", self.position)?;
+        match (self.pid, &self.prepared) {
+            (Some(pid), _) => write!(f, "pid {pid}")?,
+            (None, Some(name)) => write!(f, "prepared transaction {name:?}")?,
+            (None, None) => write!(f, "a prepared transaction")?,
+        }
+        if let Some(application) = self.application.as_ref().filter(|name| !name.is_empty()) {
+            write!(f, " ({application})")?;
+        }
+        write!(f, " for {:.0} s", self.seconds)?;
+        match &self.query {
+            Some(query) => write!(f, ", last query: {}", query.split_whitespace().collect::<Vec<_>>().join(" ")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Who holds readers up, the oldest first.
+pub(super) async fn holders(
+    connection: &mut PgConnection,
+    statements: &Statements,
+) -> Result<Vec<Holder>, sqlx::Error> {
+    let rows = sqlx::query(statements.holders.sql()).fetch_all(connection).await?;
+    let holder = |row: &sqlx::postgres::PgRow| {
+        Ok(Holder {
+            position: row.try_get("held_at")?,
+            pid: row.try_get("pid")?,
+            prepared: row.try_get("prepared")?,
+            seconds: row.try_get::<Option<f64>, _>("seconds")?.unwrap_or_default(),
+            query: row.try_get("query")?,
+            application: row.try_get("application")?,
+        })
+    };
+    rows.iter().map(holder).collect()
+}
+
+/// Passes hints of other processes on, until the store is closed; without them, looks come a little later.
+pub(super) async fn listen(place: Place, shared: Arc<Shared>) {
+    loop {
+        let heard = async {
+            let pool = PgPoolOptions::new().max_connections(1).connect_with(place.options.clone()).await?;
+            let mut listener = PgListener::connect_with(&pool).await?;
+            listener.listen(&Watcher::channel(&place)).await?;
+            loop {
+                listener.recv().await?;
+                shared.nudge.notify_one();
+            }
+        };
+        let ended: Result<(), sqlx::Error> = tokio::select! {
+            () = shared.closed() => return,
+            ended = heard => ended,
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "cannot listen for hints of other processes; they are polled for");
+        }
+        tokio::select! {
+            () = shared.closed() => return,
+            () = tokio::time::sleep(BACK_OFF) => {}
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! The one round trip that writes: units turned into arrays, verdicts turned into answers.
+//!
+//! `sql/schema/write.sql` takes any number of units. It locks first, judges each unit in memory on top of those before
+//! it, takes the fence as late as it can, and writes what was not refused with one statement for each table. A unit
+//! that is refused has written nothing, so that no savepoint is needed.
+//! Units of one call share no event id and no record: whoever makes a group sees to it.
+
+use std::collections::HashMap;
+
+use factum_core::{
+    Appended, Commit, Committed, Conflict, EventId, Expected, Guard, Position, RecordKind, StoreError, StreamId,
+    Timestamp, Version, WriteError, hash64,
+};
+use sqlx::types::Uuid;
+use sqlx::{PgConnection, Row as _};
+
+use super::names::Names;
+use super::read;
+use super::statements::Statements;
+use super::step::Step;
+use crate::batch::{Prepared, type_hash};
+
+/// Tag buckets: appends take those of their tags shared, expectations of `Unchanged` take theirs exclusively.
+const BUCKETS: u64 = 1024;
+
+/// The bucket of a tag's hash.
+pub(super) fn bucket(hash: i64) -> i32 {
+    (hash.cast_unsigned() % BUCKETS) as i32
+}
+
+/// Units as arrays.
+#[derive(Default)]
+pub(super) struct Call<'s> {
+    units: i32,
+    append_unit: Vec<i32>,
+    append_stream: Vec<i32>,
+    append_expected: Vec<i64>,
+    append_count: Vec<i32>,
+    appends: Vec<(&'s StreamId, &'s Expected)>,
+    streams: Vec<&'s str>,
+    stream_index: HashMap<&'s str, i32>,
+    event_append: Vec<i32>,
+    event_type: Vec<i32>,
+    event_time: Vec<i64>,
+    event_sum: Vec<i64>,
+    event_id: Vec<Uuid>,
+    event_meta: Vec<&'s [u8]>,
+    event_data: Vec<&'s [u8]>,
+    tag_event: Vec<i32>,
+    tag_hash: Vec<i64>,
+    buckets: Vec<i32>,
+    record_unit: Vec<i32>,
+    record_kind: Vec<&'static str>,
+    record_id: Vec<&'s [u8]>,
+    record_group: Vec<&'s [u8]>,
+    record_due: Vec<Option<i64>>,
+    record_bytes: Vec<&'s [u8]>,
+    record_index: HashMap<(RecordKind, &'s str), i32>,
+    op_record: Vec<i32>,
+    op_guard: Vec<i64>,
+    op_is_put: Vec<bool>,
+    ops: Vec<(RecordKind, &'s str, Guard)>,
+}
+
+/// What the call answered.
+pub(super) struct Answers {
+    /// One for each unit, in order; `Ok` when it is written.
+    pub(super) units: Vec<Result<Committed, Refused>>,
+    /// The transaction that wrote it.
+    pub(super) transaction: Option<String>,
+    /// How many events were recorded.
+    pub(super) events: u64,
+}
+
+/// Why a unit was not written; nothing of it is.
+#[derive(Debug)]
+pub(super) enum Refused {
+    Conflict(Conflict),
+    PartlyKnown(EventId),
+}
+
+impl From<Refused> for Commit {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Conflict(conflict) => Self::Conflict(conflict),
+            Refused::PartlyKnown(known) => Self::Failed(WriteError::PartlyKnown { known }),
+        }
+    }
+}
+
+/// Why a call did not answer.
+pub(super) enum Fault {
+    /// A type has no number yet.
+    UnknownType,
+    /// What it answered makes no sense.
+    Answer(StoreError),
+    Driver(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Fault {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Driver(error)
+    }
+}
+
+impl<'s> Call<'s> {
+    /// Adds a unit; only its appends and records.
+    pub(super) fn unit(&mut self, steps: impl Iterator<Item = &'s Step>, names: &Names) -> Result<(), Fault> {
+        self.units += 1;
+        for step in steps {
+            match step {
+                Step::Append { to, expected, events } => {
+                    self.append(to, expected, events, names)?;
+                }
+                Step::Put { record, guard } => {
+                    let index = self.record(record.kind, &record.id);
+                    let at = index as usize - 1;
+                    self.record_group[at] = record.group.as_bytes();
+                    self.record_due[at] = record.due.map(Timestamp::as_micros);
+                    self.record_bytes[at] = &record.bytes;
+                    self.op(index, *guard, true, (record.kind, &record.id));
+                }
+                Step::Remove { kind, id, guard } => {
+                    let index = self.record(*kind, id);
+                    self.op(index, *guard, false, (*kind, id));
+                }
+                Step::Execute { .. } | Step::Wrong(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn append(
+        &mut self,
+        to: &'s StreamId,
+        expected: &'s Expected,
+        events: &'s crate::batch::Batch,
+        names: &Names,
+    ) -> Result<(), Fault> {
+        let mut types = Vec::with_capacity(events.types().len());
+        for event_type in events.types() {
+            let id = names.type_id(event_type).ok_or(Fault::UnknownType)?;
+            types.push((id, type_hash(event_type)));
+        }
+        let next = self.streams.len() as i32 + 1;
+        let index = *self.stream_index.entry(to.as_str()).or_insert(next);
+        if index == next {
+            self.streams.push(to.as_str());
+        }
+        self.append_unit.push(self.units);
+        self.append_stream.push(index);
+        self.append_expected.push(match expected {
+            Expected::Any | Expected::Unchanged { .. } => -1,
+            Expected::NoStream => 0,
+            Expected::At(version) => i64::try_from(version.number()).unwrap_or(i64::MAX),
+        });
+        self.append_count.push(events.len() as i32);
+        self.appends.push((to, expected));
+        let append = self.appends.len() as i32;
+        let stream_hash = hash64(to.as_str().as_bytes());
+        for event in events.iter() {
+            let Prepared { id, time, type_index, meta, data, hashes, meta_hash, data_hash } = event;
+            let (type_id, type_hash) = types[type_index];
+            self.event_append.push(append);
+            self.event_type.push(type_id);
+            self.event_time.push(time);
+            self.event_sum.push(read::sum(stream_hash, type_hash, time, *id, meta_hash, data_hash));
+            self.event_id.push(Uuid::from_bytes(*id));
+            self.event_meta.push(meta);
+            self.event_data.push(data);
+            let number = self.event_id.len() as i32;
+            for (at, hash) in hashes.iter().enumerate() {
+                // Two tags of one hash need one entry.
+                if !hashes[..at].contains(hash) {
+                    self.tag_event.push(number);
+                    self.tag_hash.push(*hash);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, kind: RecordKind, id: &'s str) -> i32 {
+        let next = self.record_id.len() as i32 + 1;
+        let index = *self.record_index.entry((kind, id)).or_insert(next);
+        if index == next {
+            self.record_unit.push(self.units);
+            self.record_kind.push(kind.as_str());
+            self.record_id.push(id.as_bytes());
+            self.record_group.push(&[]);
+            self.record_due.push(None);
+            self.record_bytes.push(&[]);
+        }
+        index
+    }
+
+    fn op(&mut self, record: i32, guard: Guard, is_put: bool, named: (RecordKind, &'s str)) {
+        self.op_record.push(record);
+        self.op_guard.push(match guard {
+            Guard::Any => -1,
+            Guard::Absent => 0,
+            // No record is at revision 0, so that such a guard never holds.
+            Guard::At(0) => -2,
+            Guard::At(revision) => i64::try_from(revision).unwrap_or(i64::MAX),
+        });
+        self.op_is_put.push(is_put);
+        self.ops.push((named.0, named.1, guard));
+    }
+
+    /// Has the call take the buckets of its tags; a unit that took them before needs none.
+    pub(super) fn take_buckets(&mut self) {
+        self.buckets = self.tag_hash.iter().map(|hash| bucket(*hash)).collect();
+        self.buckets.sort_unstable();
+        self.buckets.dedup();
+    }
+
+    /// Whether there is nothing to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.appends.is_empty() && self.ops.is_empty()
+    }
+
+    /// Makes the round trip.
+    pub(super) async fn run(
+        &self,
+        connection: &mut PgConnection,
+        statements: &Statements,
+    ) -> Result<Answers, Fault> {
+        let least = self.event_id.iter().min().copied().unwrap_or_default();
+        let write = sqlx::query(statements.write.sql())
+            .bind(self.units)
+            .bind(&self.append_unit)
+            .bind(&self.append_stream)
+            .bind(&self.append_expected)
+            .bind(&self.append_count)
+            .bind(&self.streams)
+            .bind(&self.event_append)
+            .bind(&self.event_type)
+            .bind(&self.event_time)
+            .bind(&self.event_sum)
+            .bind(least)
+            .bind(&self.event_id)
+            .bind(&self.event_meta)
+            .bind(&self.event_data)
+            .bind(&self.tag_event)
+            .bind(&self.tag_hash)
+            .bind(&self.buckets)
+            .bind(&self.record_unit)
+            .bind(&self.record_kind)
+            .bind(&self.record_id)
+            .bind(&self.record_group)
+            .bind(&self.record_due)
+            .bind(&self.record_bytes)
+            .bind(&self.op_record)
+            .bind(&self.op_guard)
+            .bind(&self.op_is_put);
+        let row = write.fetch_one(connection).await?;
+        let known: Option<Vec<Option<String>>> = row.try_get("o_known")?;
+        let raw = Raw {
+            code: row.try_get("o_code")?,
+            index: row.try_get("o_index")?,
+            actual: row.try_get("o_actual")?,
+            version: row.try_get::<Option<_>, _>("o_version")?.unwrap_or_default(),
+            position: row.try_get::<Option<_>, _>("o_position")?.unwrap_or_default(),
+            known: known.unwrap_or_default(),
+        };
+        let answers = self.answers(&raw).ok_or_else(|| {
+            let message = "the function `write` gave an answer that does not fit; was the schema changed by hand?";
+            Fault::Answer(StoreError::new(factum_core::StoreErrorKind::Corrupt, message))
+        })?;
+        Ok(Answers { transaction: row.try_get("o_xid")?, ..answers })
+    }
+
+    /// What the arrays mean; `None` when they do not fit the call.
+    fn answers(&self, raw: &Raw) -> Option<Answers> {
+        let mut units = Vec::with_capacity(raw.code.len());
+        let (mut next, mut events) = (0, 0);
+        for unit in 1..=self.units {
+            let first = next;
+            while self.append_unit.get(next) == Some(&unit) {
+                next += 1;
+            }
+            let at = unit as usize - 1;
+            let answer = match raw.code.get(at)? {
+                0 => {
+                    let appended: Option<Vec<Appended>> = (first..next).map(|append| self.appended(raw, append)).collect();
+                    let appended = appended?;
+                    let new = (first..next).filter(|append| !appended[append - first].known);
+                    events += new.map(|append| self.append_count[append] as u64).sum::<u64>();
+                    let position =
+                        appended.iter().filter(|one| !one.known).map(|one| one.position).max();
+                    Ok(Committed { appended, position })
+                }
+                code => Err(self.refused(*code, usize::try_from(*raw.index.get(at)?).ok()?, *raw.actual.get(at)?)?),
+            };
+            units.push(answer);
+        }
+        Some(Answers { units, transaction: None, events })
+    }
+
+    fn appended(&self, raw: &Raw, append: usize) -> Option<Appended> {
+        let number = |number: &Option<i64>| number.map(i64::cast_unsigned);
+        let known = raw.known.get(append).cloned().flatten();
+        Some(Appended {
+            stream: match &known {
+                Some(name) => name.parse().ok()?,
+                None => self.appends.get(append)?.0.clone(),
+            },
+            version: Version::at(number(raw.version.get(append)?)?),
+            position: Position::at(number(raw.position.get(append)?)?),
+            known: known.is_some(),
+        })
+    }
+
+    fn refused(&self, code: i32, index: usize, actual: i64) -> Option<Refused> {
+        let at = index.checked_sub(1)?;
+        Some(match code {
+            1 => {
+                let (stream, expected) = *self.appends.get(at)?;
+                let actual = Version::at(actual.cast_unsigned());
+                let (stream, expected) = (stream.clone(), expected.clone());
+                Refused::Conflict(Conflict::Stream { stream, expected, actual })
+            }
+            2 => Refused::PartlyKnown(EventId::from_bytes(*self.event_id.get(at)?.as_bytes())),
+            3 => {
+                let (kind, id, expected) = *self.ops.get(at)?;
+                let (id, actual) = (id.to_owned(), actual.cast_unsigned());
+                Refused::Conflict(Conflict::Record { kind, id, expected, actual })
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// The arrays that came back.
+struct Raw {
+    code: Vec<i32>,
+    index: Vec<i32>,
+    actual: Vec<i64>,
+    version: Vec<Option<i64>>,
+    position: Vec<Option<i64>>,
+    known: Vec<Option<String>>,
+}
