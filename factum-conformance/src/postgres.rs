@@ -46,11 +46,15 @@ impl PostgresServer {
              FACTUM_TEST_POSTGRES_URL",
         )?;
         let folder = new_folder().map_err(|error| format!("cannot make a folder for PostgreSQL: {error}"))?;
-        let janitor = janitor(&folder, &programs).map_err(|error| format!("cannot start a shell: {error}"))?;
+        let janitor =
+            janitor(&folder, &programs).map_err(|error| format!("cannot start a shell: {error}"))?;
         let settings = format!("{SETTINGS} {settings}");
         let server = Self { folder, programs, port: free_port()?, settings, janitor };
         let data = server.data();
-        let made = server.run("initdb", &["-D", &data, "--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C"]);
+        let made = server.run(
+            "initdb",
+            &["-D", &data, "--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C"],
+        );
         made?;
         server.up()?;
         Ok(server)
@@ -76,8 +80,10 @@ impl PostgresServer {
     /// # Errors
     /// When it does not start.
     pub fn up(&self) -> Result<(), String> {
-        let options =
-            format!("-c port={} -c listen_addresses=127.0.0.1 -c unix_socket_directories= {}", self.port, self.settings);
+        let options = format!(
+            "-c port={} -c listen_addresses=127.0.0.1 -c unix_socket_directories= {}",
+            self.port, self.settings
+        );
         let log = self.folder.join("log").display().to_string();
         self.run("pg_ctl", &["start", "-w", "-t", "60", "-D", &self.data(), "-l", &log, "-o", &options])
     }
@@ -148,7 +154,9 @@ pub fn psql(url: &str, sql: &str) -> String {
     let url = url.split_once('?').map_or(url, |(url, _)| url);
     let beside = programs().map(|programs| programs.join("psql")).filter(|program| program.is_file());
     let mut command = Command::new(beside.unwrap_or_else(|| "psql".into()));
-    command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql]).stdin(Stdio::null());
+    command
+        .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql])
+        .stdin(Stdio::null());
     let output = command.output().unwrap_or_else(|error| panic!("cannot start psql: {error}"));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "psql failed: {said}\nstatement: {sql}");

@@ -88,7 +88,8 @@ fn open_postgres(url: &str, gate: Arc<dyn Gate>) -> Result<Opened, StoreError> {
 
 #[cfg(not(feature = "postgres"))]
 fn open_postgres(_: &str, _: Arc<dyn Gate>) -> Result<Opened, StoreError> {
-    let message = "PostgreSQL is not built into this program; enable the feature `postgres`, or use sqlite:<path>";
+    let message =
+        "PostgreSQL is not built into this program; enable the feature `postgres`, or use sqlite:<path>";
     Err(StoreError::new(StoreErrorKind::Invalid, message))
 }
 

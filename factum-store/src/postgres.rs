@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use factum_core::envelope::EVENT_BYTES_MAX;
 use factum_core::{
     AppendError, Appended, Envelope, Expected, Gate, OpenGate, Page, Position, Query, Record, RecordKind,
-    RecordQuery, Rows, Store, StoreError, StoreGuarantees, StoreStats, StreamId, Timestamp, Value, Work, WriteError,
+    RecordQuery, Rows, Store, StoreError, StoreGuarantees, StoreStats, StreamId, Timestamp, Value, Work,
+    WriteError,
 };
 
 mod cluster;

@@ -13,6 +13,7 @@ pub mod generated;
 pub mod licence;
 pub mod needs;
 pub mod run;
+pub mod server;
 pub mod skips;
 pub mod source;
 pub mod tally;

@@ -22,8 +22,14 @@ pub struct Need {
 }
 
 /// Everything that tests call and Rust does not bring.
-pub const NEEDS: [Need; 2] = [
+pub const NEEDS: [Need; 3] = [
     Need { program: "curl", package: "curl", instead: None, why: "the quickstart, run as it is written" },
+    Need {
+        program: "pg_lsclusters",
+        package: "postgresql",
+        instead: Some("FACTUM_TEST_POSTGRES_URL"),
+        why: "tests of the PostgreSQL store, on a server that they start",
+    },
     Need {
         program: "chromium",
         package: "chromium",

@@ -34,6 +34,7 @@ pub struct Run {
     pub skipped: Vec<String>,
     is_long: bool,
     has_built: bool,
+    environment: Vec<(&'static str, String)>,
 }
 
 /// How a process ended, and what it printed where that was asked for.
@@ -49,7 +50,19 @@ impl Run {
     /// A run in which nothing has happened yet.
     #[must_use]
     pub fn new(workspace: Workspace, is_long: bool) -> Self {
-        Self { workspace, tally: Tally::default(), skipped: Vec::new(), is_long, has_built: false }
+        Self {
+            workspace,
+            tally: Tally::default(),
+            skipped: Vec::new(),
+            is_long,
+            has_built: false,
+            environment: Vec::new(),
+        }
+    }
+
+    /// Gives every command from here on an environment variable.
+    pub fn set(&mut self, variable: &'static str, value: String) {
+        self.environment.push((variable, value));
     }
 
     /// Runs a command that is no test; fails when it does.
@@ -132,6 +145,7 @@ impl Run {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
         let mut command = Command::new(if program == "cargo" { &cargo } else { program });
         command.args(arguments).current_dir(&self.workspace.root).stdin(Stdio::null());
+        command.envs(self.environment.iter().map(|(variable, value)| (*variable, value)));
         if self.is_long {
             command.env("FACTUM_LONG", "1");
         }

@@ -6,7 +6,7 @@
 use std::str::FromStr;
 
 use crate::run::{Run, SELECTION};
-use crate::{deny, example, generated, needs, tools};
+use crate::{deny, example, generated, needs, server, tools};
 
 /// One step of the test command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +121,11 @@ impl FromStr for Stage {
 fn all_tests(run: &mut Run) -> anyhow::Result<()> {
     // Tests of one crate call the binaries of another, which cargo would build only for the crate's own tests.
     run.build()?;
+    // Held until the tests have ended.
+    let postgres = server::postgres(run)?;
+    if let Some((variable, url)) = postgres.as_ref().and_then(|server| server.environment.clone()) {
+        run.set(variable, url);
+    }
     if run.has_nextest() {
         let profile = ["--profile", "xtask", "--no-fail-fast", "--no-tests", "pass"];
         let options = [&profile[..], &["-E", "not binary(tidy)"]].concat();

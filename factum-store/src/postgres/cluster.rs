@@ -14,7 +14,10 @@ use super::statements::Statements;
 const GAP: i64 = 1_000_000;
 
 /// Compares where the store is with where it was, and leaves the gap when they differ; true when they did.
-pub(super) async fn settle(connection: &mut PgConnection, statements: &Statements) -> Result<bool, StoreError> {
+pub(super) async fn settle(
+    connection: &mut PgConnection,
+    statements: &Statements,
+) -> Result<bool, StoreError> {
     let doing = "cannot look at the server's identity";
     let row = sqlx::query(statements.cluster_read.sql()).fetch_one(&mut *connection).await.doing(doing)?;
     let was: Option<String> = row.try_get("was").doing(doing)?;

@@ -61,7 +61,8 @@ pub(super) async fn connect(
 ) -> Result<(PgConnection, Backend), StoreError> {
     let connecting = PgConnection::connect_with(&place.options);
     let connected = tokio::time::timeout(CONNECT_MAX, connecting).await.map_err(|_| {
-        let message = format!("cannot connect to {place}: no answer within {} s; ask again", CONNECT_MAX.as_secs());
+        let message =
+            format!("cannot connect to {place}: no answer within {} s; ask again", CONNECT_MAX.as_secs());
         StoreError::new(StoreErrorKind::Unavailable, message)
     })?;
     let mut connection = connected.doing(&format!("cannot connect to {place}"))?;
@@ -100,8 +101,5 @@ pub(super) async fn greet(
         let message = "the server is a replica, which cannot be written to; name the primary";
         return Err(StoreError::new(StoreErrorKind::ReadOnly, message));
     }
-    Ok(Backend {
-        pid: row.try_get("pid").doing("cannot set up the connection")?,
-        started: text("started")?,
-    })
+    Ok(Backend { pid: row.try_get("pid").doing("cannot set up the connection")?, started: text("started")? })
 }

@@ -22,8 +22,22 @@ const TRANSACTION: [&str; 9] =
 
 /// First words that change what comes after on the same connection, or tell others of what is not committed.
 const SESSION: [&str; 16] = [
-    "set", "reset", "discard", "listen", "unlisten", "notify", "load", "copy", "deallocate", "execute", "declare",
-    "fetch", "close", "vacuum", "cluster", "checkpoint",
+    "set",
+    "reset",
+    "discard",
+    "listen",
+    "unlisten",
+    "notify",
+    "load",
+    "copy",
+    "deallocate",
+    "execute",
+    "declare",
+    "fetch",
+    "close",
+    "vacuum",
+    "cluster",
+    "checkpoint",
 ];
 
 /// Refuses a statement by its first word.
@@ -61,7 +75,11 @@ fn first_word(sql: &str) -> String {
         } else if let Some(comment) = rest.strip_prefix("/*") {
             rest = behind_comment(comment);
         } else {
-            return rest.chars().take_while(char::is_ascii_alphabetic).collect::<String>().to_ascii_lowercase();
+            return rest
+                .chars()
+                .take_while(char::is_ascii_alphabetic)
+                .collect::<String>()
+                .to_ascii_lowercase();
         }
     }
 }
@@ -123,7 +141,13 @@ mod tests {
         ] {
             assert!(check(hidden).is_err(), "{hidden:?}");
         }
-        for open in ["select 1", "-- commit\nselect 1", "with a as (select 1) select * from a", "commitment", "(select 1)"] {
+        for open in [
+            "select 1",
+            "-- commit\nselect 1",
+            "with a as (select 1) select * from a",
+            "commitment",
+            "(select 1)",
+        ] {
             assert!(check(open).is_ok(), "{open:?}");
         }
         assert_eq!(first_word("/* never closed"), "");

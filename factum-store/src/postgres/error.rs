@@ -63,26 +63,42 @@ pub(super) fn store_error(doing: &str, error: Error) -> StoreError {
             Error::Io(_) | Error::Protocol(_) | Error::WorkerCrashed => {
                 (Kind::Unavailable, ": the server cannot be reached; ask again")
             }
-            Error::Tls(_) => (Kind::Unavailable, ": no secure connection; look at sslmode and the certificates"),
+            Error::Tls(_) => {
+                (Kind::Unavailable, ": no secure connection; look at sslmode and the certificates")
+            }
             Error::PoolTimedOut => (Kind::Unavailable, ": all connections are in use; ask again"),
             Error::PoolClosed => (Kind::Closed, ": the store has been closed"),
             Error::Configuration(_) => (Kind::Invalid, ": the URL or its certificates are wrong"),
             _ => (Kind::Other, ""),
         },
         Some("53100") => (Kind::Full, ": the server's disk is full; make room and ask again"),
-        Some("53300") => (Kind::Unavailable, ": the server has no connection left; ask again, or raise max_connections"),
-        Some("53200") => (Kind::Unavailable, ": the server is out of memory; raise max_locks_per_transaction"),
-        Some(code) if code.starts_with("53") => (Kind::Unavailable, ": the server is out of a resource; ask again"),
-        Some("40001" | "40P01" | "FC001" | "55P03") => (Kind::Unavailable, ": others were in the way; ask again"),
+        Some("53300") => {
+            (Kind::Unavailable, ": the server has no connection left; ask again, or raise max_connections")
+        }
+        Some("53200") => {
+            (Kind::Unavailable, ": the server is out of memory; raise max_locks_per_transaction")
+        }
+        Some(code) if code.starts_with("53") => {
+            (Kind::Unavailable, ": the server is out of a resource; ask again")
+        }
+        Some("40001" | "40P01" | "FC001" | "55P03") => {
+            (Kind::Unavailable, ": others were in the way; ask again")
+        }
         Some("57P01" | "57P02" | "57P03" | "57P05" | "25P03") => {
             (Kind::Unavailable, ": the server ended the connection; ask again")
         }
         Some("57014") => (Kind::Invalid, ": it took too long and was stopped"),
         Some("25006") => (Kind::ReadOnly, ": the server, or the connection, is read-only"),
-        Some("42501") => (Kind::ReadOnly, ": the role may not do this; grant it, or use the role that owns the schema"),
-        Some("28000" | "28P01") => (Kind::Invalid, ": the server does not let this user in; look at user and password"),
+        Some("42501") => {
+            (Kind::ReadOnly, ": the role may not do this; grant it, or use the role that owns the schema")
+        }
+        Some("28000" | "28P01") => {
+            (Kind::Invalid, ": the server does not let this user in; look at user and password")
+        }
         Some("3D000") => (Kind::Invalid, ": there is no such database; make it with createdb"),
-        Some("XX001" | "XX002") => (Kind::Corrupt, ": the server says that its data is damaged; restore a backup"),
+        Some("XX001" | "XX002") => {
+            (Kind::Corrupt, ": the server says that its data is damaged; restore a backup")
+        }
         Some("FC002" | "FC003") => (Kind::Invalid, ""),
         Some(code) if code.starts_with("08") && code != "08P01" => {
             (Kind::Unavailable, ": the connection is gone; ask again")

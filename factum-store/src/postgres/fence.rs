@@ -61,7 +61,10 @@ impl Bounds {
 }
 
 /// The first two steps.
-pub(super) async fn look(connection: &mut PgConnection, statements: &Statements) -> Result<Bounds, sqlx::Error> {
+pub(super) async fn look(
+    connection: &mut PgConnection,
+    statements: &Statements,
+) -> Result<Bounds, sqlx::Error> {
     let row = sqlx::query(statements.bounds.sql()).fetch_one(connection).await?;
     Ok(Bounds { bound: row.try_get(0)?, pending: row.try_get(1)?, clock: row.try_get(2)? })
 }

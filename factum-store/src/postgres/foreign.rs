@@ -29,9 +29,9 @@ pub(super) async fn append(
 
 fn refused(stop: Stop) -> AppendError {
     match stop {
-        Stop::Decided(Commit::Failed(WriteError::Store(error))) | Stop::Again(error) | Stop::InDoubt(_, error) => {
-            error.into()
-        }
+        Stop::Decided(Commit::Failed(WriteError::Store(error)))
+        | Stop::Again(error)
+        | Stop::InDoubt(_, error) => error.into(),
         Stop::Decided(commit) => match commit.into_result() {
             Err(error) => error,
             Ok(_) => AppendError::Invalid("the append was not written".to_owned()),

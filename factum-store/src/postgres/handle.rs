@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use factum_core::{
-    Commit, Gate, Lock, Page, Position, Query, Record, RecordKind, RecordQuery, Rows, StoreError, StoreErrorKind,
-    Timestamp, Value, WriteError,
+    Commit, Gate, Lock, Page, Position, Query, Record, RecordKind, RecordQuery, Rows, StoreError,
+    StoreErrorKind, Timestamp, Value, WriteError,
 };
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -81,8 +81,10 @@ impl Handle {
     pub(super) fn open(url: &str, options: Options) -> Result<Self, StoreError> {
         let place = Place::of(url)?;
         if options.connections < CONNECTIONS_MIN {
-            let message =
-                format!("a store needs at least {CONNECTIONS_MIN} connections; {} were given", options.connections);
+            let message = format!(
+                "a store needs at least {CONNECTIONS_MIN} connections; {} were given",
+                options.connections
+            );
             return Err(StoreError::new(StoreErrorKind::Invalid, message));
         }
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -198,8 +200,14 @@ async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHan
         statements: Arc::clone(&statements),
         shared: Arc::clone(&shared),
     });
-    let watcher =
-        Watcher { place: place.clone(), statements, shared: Arc::clone(&shared), asks: asked, connection: None, hints };
+    let watcher = Watcher {
+        place: place.clone(),
+        statements,
+        shared: Arc::clone(&shared),
+        asks: asked,
+        connection: None,
+        hints,
+    };
     let mut tasks = vec![
         tokio::spawn(Writer::new(Arc::clone(&core), queue, connected).run()),
         tokio::spawn(watcher.run()),
@@ -275,7 +283,8 @@ impl Core {
     async fn try_read(&self, query: &Query, may_rest: bool) -> Result<Page, StoreError> {
         let head = self.head_for(query).await?;
         let mut lease = self.lease(may_rest).await?;
-        let page = self.reading.page(&mut lease.connection, &self.statements, query, Position::END.min(head.scan));
+        let page =
+            self.reading.page(&mut lease.connection, &self.statements, query, Position::END.min(head.scan));
         let mut page = page.await?;
         self.readers.give_back(lease);
         page.head = head.visible;
@@ -311,7 +320,11 @@ impl Core {
         }
     }
 
-    pub(super) async fn find(&self, kind: RecordKind, query: &RecordQuery) -> Result<Vec<Record>, StoreError> {
+    pub(super) async fn find(
+        &self,
+        kind: RecordKind,
+        query: &RecordQuery,
+    ) -> Result<Vec<Record>, StoreError> {
         let find = async |may_rest| {
             let mut lease = self.lease(may_rest).await?;
             let found = record::find(&mut lease.connection, &self.statements, kind, query).await?;
@@ -379,9 +392,15 @@ impl Core {
     }
 
     /// Runs a question of Factum's own on a connection that reads.
-    pub(super) async fn ask(&self, text: &super::statements::Text) -> Result<sqlx::postgres::PgRow, StoreError> {
+    pub(super) async fn ask(
+        &self,
+        text: &super::statements::Text,
+    ) -> Result<sqlx::postgres::PgRow, StoreError> {
         let mut lease = self.lease(true).await?;
-        let row = sqlx::query(text.sql()).fetch_one(&mut lease.connection).await.doing("cannot look at the store")?;
+        let row = sqlx::query(text.sql())
+            .fetch_one(&mut lease.connection)
+            .await
+            .doing("cannot look at the store")?;
         self.readers.give_back(lease);
         Ok(row)
     }

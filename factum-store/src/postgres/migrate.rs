@@ -91,7 +91,10 @@ async fn applied(connection: &mut PgConnection, schema: &Schema) -> Result<usize
             Some("42703" | "42P01") => StoreErrorKind::NotAStore,
             _ => return super::error::store_error("cannot look at the store", error),
         };
-        let message = format!("schema {} is not a store of Factum's; name another, as in ?schema=factum", schema.as_str());
+        let message = format!(
+            "schema {} is not a store of Factum's; name another, as in ?schema=factum",
+            schema.as_str()
+        );
         StoreError::new(kind, message).because(error)
     })?;
     let number: i32 = found.try_get("number").doing("cannot look at the store")?;

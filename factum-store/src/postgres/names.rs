@@ -64,8 +64,7 @@ impl PageNames {
 
 impl Names {
     pub(super) fn new() -> Self {
-        let inner =
-            Inner { streams: Cache::new(STREAMS_MAX), types: HashMap::new(), ids: HashMap::new() };
+        let inner = Inner { streams: Cache::new(STREAMS_MAX), types: HashMap::new(), ids: HashMap::new() };
         Self { inner: Mutex::new(inner) }
     }
 
@@ -103,7 +102,8 @@ impl Names {
             }
         }
         if !new_streams.is_empty() {
-            let rows = sqlx::query(statements.stream_names.sql()).bind(new_streams).fetch_all(&mut *connection);
+            let rows =
+                sqlx::query(statements.stream_names.sql()).bind(new_streams).fetch_all(&mut *connection);
             for row in rows.await.doing("cannot read streams' names")? {
                 let (id, name) = stream(&row)?;
                 self.lock().streams.insert(id, name.clone());
@@ -158,8 +158,7 @@ impl Names {
 
     /// Forgets everything: the store is another than it was.
     pub(super) fn forget(&self) {
-        *self.lock() =
-            Inner { streams: Cache::new(STREAMS_MAX), types: HashMap::new(), ids: HashMap::new() };
+        *self.lock() = Inner { streams: Cache::new(STREAMS_MAX), types: HashMap::new(), ids: HashMap::new() };
     }
 }
 

@@ -76,7 +76,8 @@ impl Place {
             url.push_str(&others.join("&"));
         }
         let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| {
-            let message = "the URL cannot be read; expected postgres://user:password@host:port/database?schema=factum";
+            let message =
+                "the URL cannot be read; expected postgres://user:password@host:port/database?schema=factum";
             StoreError::new(StoreErrorKind::Invalid, message).because(error)
         })?;
         let options = if has_name { options } else { options.application_name("factum") };

@@ -58,8 +58,16 @@ impl Reading {
             limit: query.limit.clamp(1, Query::LIMIT_MAX),
             direction: query.direction,
         };
-        let mut scan =
-            Scan { reading: self, connection, statements, query, range, found: Vec::new(), scans: 0, last: None };
+        let mut scan = Scan {
+            reading: self,
+            connection,
+            statements,
+            query,
+            range,
+            found: Vec::new(),
+            scans: 0,
+            last: None,
+        };
         if range.after < range.up_to {
             scan.run().await?;
         }
@@ -108,7 +116,9 @@ impl Scan<'_> {
         }
         if let Some(stream) = &query.stream {
             let found = sqlx::query(self.statements.stream_by_name.sql()).bind(stream.as_str().to_owned());
-            let Some(row) = found.fetch_optional(&mut *self.connection).await.doing(DOING)? else { return Ok(()) };
+            let Some(row) = found.fetch_optional(&mut *self.connection).await.doing(DOING)? else {
+                return Ok(());
+            };
             let lead = Lead::Stream(row.try_get(0).doing(DOING)?);
             return self.led(&lead).await;
         }
@@ -259,7 +269,8 @@ impl Scan<'_> {
             streams.insert(row.stream_id);
             types.insert(row.type_id);
         }
-        let (streams, types): (Vec<i64>, Vec<i32>) = (streams.into_iter().collect(), types.into_iter().collect());
+        let (streams, types): (Vec<i64>, Vec<i32>) =
+            (streams.into_iter().collect(), types.into_iter().collect());
         let names = self.reading.names.of(self.connection, self.statements, &streams, &types).await?;
         let page = taken.bytes;
         let (mut start, mut largest) = (0, 0);

@@ -34,9 +34,8 @@ pub(super) async fn find(
     let (group, prefix) = (query.group.as_deref(), query.group_prefix.as_deref());
     let bytes = |text: &str| text.as_bytes().to_vec();
     let below = prefix.and_then(successor).map(String::into_bytes);
-    let prepare = |text: &super::statements::Text| {
-        sqlx::query(text.sql()).bind(name).bind(from.clone()).bind(limit)
-    };
+    let prepare =
+        |text: &super::statements::Text| sqlx::query(text.sql()).bind(name).bind(from.clone()).bind(limit);
     let found = match (query.due_until, group, prefix) {
         (Some(until), ..) => prepare(&statements.record_by_due)
             .bind(until.as_micros())
@@ -56,7 +55,9 @@ fn records(kind: RecordKind, rows: &[PgRow]) -> Result<Vec<Record>, StoreError> 
 }
 
 fn record(kind: RecordKind, row: &PgRow) -> Result<Record, sqlx::Error> {
-    let text = |index: usize| Ok::<_, sqlx::Error>(String::from_utf8_lossy(row.try_get::<&[u8], _>(index)?).into_owned());
+    let text = |index: usize| {
+        Ok::<_, sqlx::Error>(String::from_utf8_lossy(row.try_get::<&[u8], _>(index)?).into_owned())
+    };
     Ok(Record {
         kind,
         id: text(0)?,

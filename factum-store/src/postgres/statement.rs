@@ -11,7 +11,9 @@ use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgConnection, PgRow, PgTypeInfo, PgValueRef};
-use sqlx::{AssertSqlSafe, Column as _, Decode, Encode, Postgres, Row as _, Type, TypeInfo as _, ValueRef as _};
+use sqlx::{
+    AssertSqlSafe, Column as _, Decode, Encode, Postgres, Row as _, Type, TypeInfo as _, ValueRef as _,
+};
 
 use super::door;
 use super::error::user_error;
@@ -26,7 +28,11 @@ const ROW_BYTES_MAX: usize = 64 * 1024 * 1024;
 const EPOCH_2000_US: i64 = 946_684_800_000_000;
 
 /// Runs a statement for its effect.
-pub(super) async fn execute(connection: &mut PgConnection, sql: &str, params: &[Value]) -> Result<(), sqlx::Error> {
+pub(super) async fn execute(
+    connection: &mut PgConnection,
+    sql: &str,
+    params: &[Value],
+) -> Result<(), sqlx::Error> {
     let mut query = sqlx::query(AssertSqlSafe(typed(sql, params)));
     for param in params {
         query = query.bind(Bound(param));
@@ -42,7 +48,9 @@ pub(super) async fn query(
     lock: Lock,
 ) -> Result<Rows, Fault> {
     let sql = match lock {
-        Lock::ForUpdate if door::is_select(sql) => format!("{}\nfor update", sql.trim_end().trim_end_matches(';')),
+        Lock::ForUpdate if door::is_select(sql) => {
+            format!("{}\nfor update", sql.trim_end().trim_end_matches(';'))
+        }
         _ => sql.to_owned(),
     };
     let mut query = sqlx::query(AssertSqlSafe(typed(&sql, params)));
@@ -145,7 +153,8 @@ impl Encode<'_, Postgres> for Bound<'_> {
             Value::Text(text) => buffer.extend_from_slice(text.as_bytes()),
             Value::Bytes(bytes) => buffer.extend_from_slice(bytes),
             Value::Instant(time) => {
-                let since_2000 = time.as_micros().checked_sub(EPOCH_2000_US).ok_or("the time is out of range")?;
+                let since_2000 =
+                    time.as_micros().checked_sub(EPOCH_2000_US).ok_or("the time is out of range")?;
                 buffer.extend_from_slice(&since_2000.to_be_bytes());
             }
         }
@@ -205,11 +214,13 @@ fn value(raw: PgValueRef<'_>) -> Result<Value, String> {
 
 /// A decimal number: whole ones as numbers, others as text, because a float would lose digits.
 fn numeric(bytes: &[u8]) -> Option<Value> {
-    let word = |index: usize| bytes.get(index * 2..index * 2 + 2).map(|two| i16::from_be_bytes([two[0], two[1]]));
+    let word =
+        |index: usize| bytes.get(index * 2..index * 2 + 2).map(|two| i16::from_be_bytes([two[0], two[1]]));
     let (count, weight, sign, scale) = (word(0)?, word(1)?, word(2)?.cast_unsigned(), word(3)?);
     let digits: Option<Vec<i16>> = (0..count).map(|index| word(4 + usize::try_from(index).ok()?)).collect();
     let digits = digits?;
-    let digit = |power: i16| usize::try_from(weight - power).ok().and_then(|at| digits.get(at)).copied().unwrap_or(0);
+    let digit =
+        |power: i16| usize::try_from(weight - power).ok().and_then(|at| digits.get(at)).copied().unwrap_or(0);
     let mut text = match sign {
         0x0000 => String::new(),
         0x4000 => "-".to_owned(),

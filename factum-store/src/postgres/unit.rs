@@ -293,7 +293,8 @@ impl Core {
     ) -> Result<(), Stop> {
         // Known ids answer before anything is judged, and so does a batch of which some are known.
         let ids: Vec<Uuid> = events.ids().map(|id| Uuid::from_bytes(*id)).collect();
-        let known = sqlx::query(self.statements.known_ids.sql()).bind(ids).fetch_optional(&mut *session).await;
+        let known =
+            sqlx::query(self.statements.known_ids.sql()).bind(ids).fetch_optional(&mut *session).await;
         if known.map_err(Stop::own)?.is_some() {
             return Ok(());
         }
@@ -362,7 +363,8 @@ impl Core {
     pub(super) async fn answer_again(&self, steps: &[Step]) -> Result<Committed, StoreError> {
         let mut call = Call::default();
         let appends = steps.iter().filter(|step| matches!(step, Step::Append { .. }));
-        let unknown = |_| StoreError::new(StoreErrorKind::Unavailable, "what was committed cannot be looked up");
+        let unknown =
+            |_| StoreError::new(StoreErrorKind::Unavailable, "what was committed cannot be looked up");
         call.unit(appends, &self.reading.names).map_err(unknown)?;
         if call.is_empty() {
             return Ok(Committed::default());
@@ -396,15 +398,18 @@ struct Written {
 /// The error of a step that was found wrong when it was collected.
 pub(super) fn wrong(step: &mut Step) -> Option<WriteError> {
     match step {
-        Step::Wrong(error) => Some(error.take().unwrap_or_else(|| {
-            WriteError::Invalid("the unit of work was found wrong before".to_owned())
-        })),
+        Step::Wrong(error) => Some(
+            error
+                .take()
+                .unwrap_or_else(|| WriteError::Invalid("the unit of work was found wrong before".to_owned())),
+        ),
         _ => None,
     }
 }
 
 /// How long to stay out of others' way; longer each time, and not the same for all.
 fn pause(tries: u32) -> Duration {
-    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().subsec_nanos();
+    let nanos =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().subsec_nanos();
     Duration::from_millis(u64::from((1 << tries.min(6)) + nanos % (4 << tries.min(6))))
 }

@@ -198,7 +198,9 @@ impl std::fmt::Display for Holder {
         }
         write!(f, " for {:.0} s", self.seconds)?;
         match &self.query {
-            Some(query) => write!(f, ", last query: {}", query.split_whitespace().collect::<Vec<_>>().join(" ")),
+            Some(query) => {
+                write!(f, ", last query: {}", query.split_whitespace().collect::<Vec<_>>().join(" "))
+            }
             None => Ok(()),
         }
     }

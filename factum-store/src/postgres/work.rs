@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use factum_core::{
-    Commit, Committed, Envelope, Expected, Gate, Guard, Lock, Page, Query, Record, RecordKind, RecordQuery, Rows,
-    Sql, StoreError, StoreErrorKind, StreamId, Value, Work, WriteError,
+    Commit, Committed, Envelope, Expected, Gate, Guard, Lock, Page, Query, Record, RecordKind, RecordQuery,
+    Rows, Sql, StoreError, StoreErrorKind, StreamId, Value, Work, WriteError,
 };
 
 use super::handle::Handle;

@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 
 use factum_core::{
-    Appended, Commit, Committed, Conflict, EventId, Expected, Guard, Position, RecordKind, StoreError, StreamId,
-    Timestamp, Version, WriteError, hash64,
+    Appended, Commit, Committed, Conflict, EventId, Expected, Guard, Position, RecordKind, StoreError,
+    StreamId, Timestamp, Version, WriteError, hash64,
 };
 use sqlx::types::Uuid;
 use sqlx::{PgConnection, Row as _};
@@ -264,7 +264,8 @@ impl<'s> Call<'s> {
             known: known.unwrap_or_default(),
         };
         let answers = self.answers(&raw).ok_or_else(|| {
-            let message = "the function `write` gave an answer that does not fit; was the schema changed by hand?";
+            let message =
+                "the function `write` gave an answer that does not fit; was the schema changed by hand?";
             Fault::Answer(StoreError::new(factum_core::StoreErrorKind::Corrupt, message))
         })?;
         Ok(Answers { transaction: row.try_get("o_xid")?, ..answers })
@@ -282,15 +283,19 @@ impl<'s> Call<'s> {
             let at = unit as usize - 1;
             let answer = match raw.code.get(at)? {
                 0 => {
-                    let appended: Option<Vec<Appended>> = (first..next).map(|append| self.appended(raw, append)).collect();
+                    let appended: Option<Vec<Appended>> =
+                        (first..next).map(|append| self.appended(raw, append)).collect();
                     let appended = appended?;
                     let new = (first..next).filter(|append| !appended[append - first].known);
                     events += new.map(|append| self.append_count[append] as u64).sum::<u64>();
-                    let position =
-                        appended.iter().filter(|one| !one.known).map(|one| one.position).max();
+                    let position = appended.iter().filter(|one| !one.known).map(|one| one.position).max();
                     Ok(Committed { appended, position })
                 }
-                code => Err(self.refused(*code, usize::try_from(*raw.index.get(at)?).ok()?, *raw.actual.get(at)?)?),
+                code => Err(self.refused(
+                    *code,
+                    usize::try_from(*raw.index.get(at)?).ok()?,
+                    *raw.actual.get(at)?,
+                )?),
             };
             units.push(answer);
         }

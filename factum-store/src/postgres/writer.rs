@@ -81,7 +81,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(core: Arc<Core>, queue: mpsc::Receiver<Request>, connected: (PgConnection, Backend)) -> Self {
+    pub(super) fn new(
+        core: Arc<Core>,
+        queue: mpsc::Receiver<Request>,
+        connected: (PgConnection, Backend),
+    ) -> Self {
         Self { core, queue, waiting: VecDeque::new(), connection: Some(connected) }
     }
 
@@ -316,7 +320,8 @@ impl Writer {
                 return Ok(None);
             }
             let ids: Vec<Uuid> = units.iter().filter_map(first_id).collect();
-            let rows = sqlx::query(core.statements.known_ids.sql()).bind(ids).fetch_all(&mut *connection).await?;
+            let rows =
+                sqlx::query(core.statements.known_ids.sql()).bind(ids).fetch_all(&mut *connection).await?;
             rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<Uuid>, _>>().map(Some)
         };
         let looked: Result<_, sqlx::Error> = looked.await;
@@ -404,9 +409,10 @@ impl Taken {
                 _ => None,
             })
         };
-        let records =
-            || steps.iter().filter_map(Step::record).map(|(kind, id)| (kind, id.to_owned()));
-        if ids().flatten().any(|id| self.ids.contains(id)) || records().any(|name| self.records.contains(&name)) {
+        let records = || steps.iter().filter_map(Step::record).map(|(kind, id)| (kind, id.to_owned()));
+        if ids().flatten().any(|id| self.ids.contains(id))
+            || records().any(|name| self.records.contains(&name))
+        {
             return false;
         }
         self.ids.extend(ids().flatten());

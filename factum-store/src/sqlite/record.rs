@@ -4,9 +4,7 @@
 //! Never looks into a record's content.
 
 use bytes::Bytes;
-use factum_core::{
-    Conflict, Guard, Record, RecordKind, RecordQuery, Revision, StoreError, Timestamp,
-};
+use factum_core::{Conflict, Guard, Record, RecordKind, RecordQuery, Revision, StoreError, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::append::Stop;

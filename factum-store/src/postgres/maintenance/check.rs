@@ -80,7 +80,8 @@ async fn log(core: &Core, report: &mut CheckReport) -> Result<(), StoreError> {
 
 async fn next(core: &Core, after: Position) -> Result<Option<Position>, StoreError> {
     let mut lease = core.readers.lease().await?;
-    let next = sqlx::query(core.statements.event_next.sql()).bind(after.number().cast_signed()).bind(i64::MAX);
+    let next =
+        sqlx::query(core.statements.event_next.sql()).bind(after.number().cast_signed()).bind(i64::MAX);
     let found = next.fetch_optional(&mut lease.connection).await.doing(DOING)?;
     core.readers.give_back(lease);
     let position = found.map(|row| row.try_get::<i64, _>(0)).transpose().doing(DOING)?;
@@ -135,7 +136,9 @@ async fn streams(core: &Core, report: &mut CheckReport) -> Result<(), StoreError
             if !is_first && position < last.position {
                 damaged(
                     report,
-                    format!("version {version} of stream number {stream} is at position {position}, before its forerunner"),
+                    format!(
+                        "version {version} of stream number {stream} is at position {position}, before its forerunner"
+                    ),
                 );
             }
             last = row;
@@ -171,7 +174,10 @@ fn ends_at(report: &mut CheckReport, last: &StreamAt) {
     match (name, says) {
         _ if *version == 0 => {}
         (Some(name), Some(says)) if says < version => {
-            damaged(report, format!("stream {name} says version {says}, and its last event is of version {version}"));
+            damaged(
+                report,
+                format!("stream {name} says version {says}, and its last event is of version {version}"),
+            );
         }
         (Some(_), Some(_)) => {}
         _ => damaged(report, format!("stream number {stream} has events and no name")),
@@ -186,7 +192,9 @@ async fn slots(core: &Core, report: &mut CheckReport) -> Result<(), StoreError> 
         let slots = core.find(RecordKind::SLOT, &query).await?;
         for slot in &slots {
             let Ok(content) = serde_json::from_slice::<serde_json::Value>(&slot.bytes) else { continue };
-            let Some(position) = content.get("position").and_then(serde_json::Value::as_u64) else { continue };
+            let Some(position) = content.get("position").and_then(serde_json::Value::as_u64) else {
+                continue;
+            };
             if position > head.number() {
                 note(
                     report,
