@@ -393,7 +393,7 @@ pub struct StoreGuarantees {
     pub commits_in_order: bool,
 }
 
-/// What a store has done since it was opened; every number only rises.
+/// What a store has done since it was opened; every number but `held_us` only rises.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StoreStats {
     /// Units of work committed, single appends included.
@@ -410,6 +410,9 @@ pub struct StoreStats {
     pub answer_us: u64,
     /// Committed units by time from request to answer: at `n`, those under 2ⁿ microseconds and not under half of it.
     pub answers: [u64; StoreStats::BUCKETS],
+    /// How long readers have been kept from what is committed, by a transaction that has appended and not ended, in
+    /// microseconds; zero when nobody keeps them.
+    pub held_us: u64,
     /// Commits by how many units shared them: at `n`, those of under 2ⁿ units and not under half of it.
     pub shares: [u64; StoreStats::BUCKETS],
 }

@@ -531,7 +531,8 @@ impl Running {
     /// When the store cannot be read.
     pub async fn metrics(&self) -> Result<String, StoreError> {
         let head = self.core.store.head().await?;
-        Ok(observe::prometheus(head.number(), &self.figures().await?))
+        let held = Duration::from_micros(self.core.store.stats().held_us);
+        Ok(observe::prometheus(head.number(), held, &self.figures().await?))
     }
 
     /// Ends every task where it stands, letting nothing go: what a crash leaves behind. For tests of recovery.

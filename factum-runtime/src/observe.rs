@@ -36,6 +36,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "From the event's time to its effects being committed",
     ),
     ("factum_store_head_position", "gauge", "Last position of the log"),
+    (
+        "factum_store_held_seconds",
+        "gauge",
+        "How long an open transaction has kept readers from what is committed",
+    ),
 ];
 
 const BUCKETS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0];
@@ -162,12 +167,16 @@ pub struct ConsumerFigures {
 
 /// Writes the figures as Prometheus text (exposition format 0.0.4).
 #[must_use]
-pub fn prometheus(head: u64, consumers: &[ConsumerFigures]) -> String {
+pub fn prometheus(head: u64, held: Duration, consumers: &[ConsumerFigures]) -> String {
     let mut out = String::with_capacity(4096);
     for (name, kind, meaning) in METRICS {
         let _ = writeln!(out, "# HELP {name} {meaning}\n# TYPE {name} {kind}");
         if *name == "factum_store_head_position" {
             let _ = writeln!(out, "{name} {head}");
+            continue;
+        }
+        if *name == "factum_store_held_seconds" {
+            let _ = writeln!(out, "{name} {}", held.as_secs_f64());
             continue;
         }
         for figures in consumers {
@@ -232,7 +241,7 @@ mod tests {
             lag: Duration::from_millis(1500),
             is_up: true,
         };
-        let text = prometheus(9, &[figures]);
+        let text = prometheus(9, Duration::from_millis(2500), &[figures]);
         for (name, kind, _) in METRICS {
             assert!(text.contains(&format!("# TYPE {name} {kind}")), "{name}");
         }
@@ -241,5 +250,6 @@ mod tests {
             text.contains("factum_consumer_attempt_seconds_bucket{consumer=\"payments\",le=\"0.0025\"} 1\n")
         );
         assert!(text.contains("factum_store_head_position 9\n"));
+        assert!(text.contains("factum_store_held_seconds 2.5\n"));
     }
 }

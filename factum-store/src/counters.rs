@@ -52,6 +52,7 @@ impl Counters {
             commit_us: get(&self.commit_us),
             refused: get(&self.refused),
             answer_us: get(&self.answer_us),
+            held_us: 0,
             answers: std::array::from_fn(|index| get(&self.answers[index])),
             shares: std::array::from_fn(|index| get(&self.shares[index])),
         }

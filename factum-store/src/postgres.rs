@@ -180,7 +180,14 @@ impl fmt::Debug for PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     fn guarantees(&self) -> StoreGuarantees {
-        StoreGuarantees { survives_process: true, survives_power_loss: true, shared: true, sql: true }
+        StoreGuarantees {
+            survives_process: true,
+            survives_power_loss: true,
+            shared: true,
+            sql: true,
+            // Units with SQL have connections of their own, and overtake each other.
+            commits_in_order: false,
+        }
     }
 
     fn gate(&self) -> &Arc<dyn Gate> {
@@ -224,7 +231,9 @@ impl Store for PostgresStore {
     }
 
     fn stats(&self) -> StoreStats {
-        self.handle.core.shared.counters.stats()
+        let shared = &self.handle.core.shared;
+        let held_us = shared.held().map_or(0, |since| since.elapsed().as_micros() as u64);
+        StoreStats { held_us, ..shared.counters.stats() }
     }
 
     async fn query(&self, sql: &str, params: &[Value]) -> Result<Rows, StoreError> {

@@ -133,7 +133,12 @@ impl Handle {
         let core = Arc::clone(&self.core);
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         // Closing twice is as good as once.
-        let _ = self.run(async move { Ok(end(core, tasks).await) }).await;
+        let _ = self
+            .run(async move {
+                end(core, tasks).await;
+                Ok(())
+            })
+            .await;
     }
 }
 

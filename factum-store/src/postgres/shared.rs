@@ -23,22 +23,14 @@ pub(super) struct Shared {
     /// The last position that this process knows to be committed.
     appended: AtomicU64,
     clock: Mutex<Option<(Instant, i64)>>,
-    held: Mutex<Option<Held>>,
+    /// Since when readers have been kept from what is committed.
+    held: Mutex<Option<Instant>>,
 }
 
 #[derive(Clone, Copy)]
 struct Visible {
     position: Position,
     is_closed: bool,
-}
-
-/// Who holds readers up.
-#[derive(Debug, Clone)]
-pub(super) struct Held {
-    pub(super) position: i64,
-    pub(super) since: Instant,
-    /// Who, in words; empty until it has been asked.
-    pub(super) by: String,
 }
 
 impl Shared {
@@ -116,12 +108,12 @@ impl Shared {
         (passed < CLOCK_MAX).then(|| Timestamp::from_micros(micros).plus(passed))
     }
 
-    pub(super) fn set_held(&self, held: Option<Held>) {
+    pub(super) fn set_held(&self, held: Option<Instant>) {
         *lock(&self.held) = held;
     }
 
-    pub(super) fn held(&self) -> Option<Held> {
-        lock(&self.held).clone()
+    pub(super) fn held(&self) -> Option<Instant> {
+        *lock(&self.held)
     }
 }
 

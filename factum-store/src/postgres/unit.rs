@@ -232,10 +232,10 @@ impl Core {
         Ok((written.committed, written.transaction, written.events))
     }
 
-    async fn flush<'s>(
+    async fn flush(
         &self,
         session: &mut PgConnection,
-        waiting: &mut Vec<&'s Step>,
+        waiting: &mut Vec<&Step>,
         takes_buckets: bool,
         written: &mut Written,
     ) -> Result<(), Stop> {

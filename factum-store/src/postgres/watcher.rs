@@ -17,7 +17,7 @@ use super::connect::{self, Purpose};
 use super::error::store_error;
 use super::fence::{self, Bounds};
 use super::place::Place;
-use super::shared::{Held, Shared};
+use super::shared::Shared;
 use super::statements::Statements;
 
 /// Who asks for a look, and gets how far it found that readers may read.
@@ -102,18 +102,15 @@ impl Watcher {
                 // Whoever asked may have gone away.
                 let _ = ask.send(looked.as_ref().map(Bounds::visible).map_err(Clone::clone));
             }
-            match held_at {
-                Some((position, since)) if since.elapsed() > HELD_FOR => {
-                    if named_at.is_none_or(|at| at.elapsed() > NAMED_EVERY) {
-                        named_at = Some(Instant::now());
-                        self.name(position, since).await;
-                    }
+            let held_for_long = held_at.filter(|(_, since)| since.elapsed() > HELD_FOR);
+            self.shared.set_held(held_for_long.map(|(_, since)| since));
+            match held_for_long {
+                Some((position, since)) if named_at.is_none_or(|at| at.elapsed() > NAMED_EVERY) => {
+                    named_at = Some(Instant::now());
+                    self.name(position, since).await;
                 }
-                _ => {
-                    if named_at.take().is_some() {
-                        self.shared.set_held(None);
-                    }
-                }
+                Some(_) => {}
+                None => named_at = None,
             }
             let appended = self.shared.last_appended();
             if self.hints && appended > hinted_to && hinted_at.elapsed() >= HINT_EVERY {
@@ -153,7 +150,6 @@ impl Watcher {
             }
         };
         tracing::warn!(position, held_s = since.elapsed().as_secs(), %by, "an open transaction holds readers up");
-        self.shared.set_held(Some(Held { position, since, by }));
     }
 
     async fn hint(&mut self) {

@@ -25,7 +25,10 @@ impl StoreHarness for Server {
     }
 }
 
-factum_conformance::store_suite!(Server { url: postgres::fresh_url() });
+factum_conformance::store_suite!(
+    Server { url: postgres::fresh_url() },
+    skips: include_str!("../postgres.skips")
+);
 
 #[test]
 fn random_operations_answer_as_the_model_does() {
