@@ -1,5 +1,18 @@
 //! PostgreSQL keeps every promise of a store, and what its adapter promises beyond them.
-#![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect should end there")]
 
+#[path = "postgres/faults.rs"]
+mod faults;
+#[path = "postgres/fence.rs"]
+mod fence;
+#[path = "postgres/foreign.rs"]
+mod foreign;
+#[path = "postgres/kit.rs"]
+mod kit;
+#[path = "postgres/open.rs"]
+mod open;
 #[path = "postgres/suite.rs"]
 mod suite;
+#[path = "postgres/units.rs"]
+mod units;
+#[path = "postgres/user_sql.rs"]
+mod user_sql;

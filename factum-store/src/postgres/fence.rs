@@ -6,6 +6,9 @@
 //! **A writer** (`sql/schema/write.sql`), after it has locked all that it locks, reads the sequence's last value `L`,
 //! takes a shared lock that names `L` and ends with its transaction, and only then draws positions. All of them are
 //! above `L`, because the sequence has no cache. Nobody ever takes the lock exclusively, so that nobody waits for it.
+//! `L` is read with `pg_sequence_last_value`, which locks the sequence's page. `select last_value` does not: while
+//! another transaction logs a draw the page says up to 32 more than was drawn, and once in a million reads, more often
+//! on a busy machine, a plain select meets that moment. An `L` that is too high holds nothing back, and loses events.
 //!
 //! **A reader** takes three steps, in this order:
 //!

@@ -42,7 +42,7 @@ const THREADS: usize = 2;
 const FIXED: usize = 3;
 
 /// How long a unit of work waits for a connection.
-const ACQUIRE_MAX: Duration = Duration::from_secs(30);
+const ACQUIRE_MAX: Duration = Duration::from_secs(15);
 
 /// How long an unused connection is kept.
 const IDLE_MAX: Duration = Duration::from_secs(300);

@@ -76,8 +76,9 @@ async fn run(connection: &mut PgConnection, schema: &Schema, sql: &str) -> Resul
 
 /// How many revisions have been applied.
 async fn applied(connection: &mut PgConnection, schema: &Schema) -> Result<usize, StoreError> {
-    let exists = sqlx::query("select to_regclass($1) is not null as is_there")
-        .bind(format!("\"{}\".revision", schema.as_str()))
+    // Asked of the catalog's rows: names that the server looks up for itself may be remembered from before the lock.
+    let exists = sqlx::query(include_str!("sql/is_there.sql"))
+        .bind(schema.as_str())
         .fetch_one(&mut *connection)
         .await
         .doing("cannot look at the store")?;

@@ -27,6 +27,9 @@ use crate::batch::{Batch, tag_hash};
 /// How often a unit that others were in the way of is tried.
 const TRIES_MAX: u32 = 6;
 
+/// A unit is not run again once it has been tried for so long.
+const OUTAGE_MAX: Duration = Duration::from_secs(5);
+
 /// How long the outcome of a commit whose answer was lost is looked for.
 const SETTLE_MAX: Duration = Duration::from_secs(15);
 
@@ -100,9 +103,10 @@ impl Core {
         if let Some(error) = steps.iter_mut().find_map(wrong) {
             return Commit::Failed(error);
         }
-        let mut tries = 0;
+        let (began, mut tries) = (Instant::now(), 0);
         loop {
             tries += 1;
+            let is_last = tries >= TRIES_MAX || began.elapsed() > OUTAGE_MAX;
             let stop = match self.try_alone(&steps).await {
                 Ok(committed) => return Commit::Committed(committed),
                 Err(stop) => stop,
@@ -111,11 +115,11 @@ impl Core {
                 Stop::Decided(commit) => return commit,
                 Stop::InDoubt(transaction, error) => match self.settle(transaction, &error).await {
                     Some(true) => return self.settled(&steps).await,
-                    Some(false) if tries < TRIES_MAX => {}
+                    Some(false) if !is_last => {}
                     Some(false) => return Commit::Failed(WriteError::Store(error)),
                     None => return Commit::Unknown(error),
                 },
-                Stop::Again(error) if tries >= TRIES_MAX => return Commit::Failed(WriteError::Store(error)),
+                Stop::Again(error) if is_last => return Commit::Failed(WriteError::Store(error)),
                 Stop::Again(error) => tracing::debug!(%error, tries, "a unit of work is run again"),
             }
             tokio::time::sleep(pause(tries)).await;

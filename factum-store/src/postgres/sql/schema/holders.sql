@@ -15,8 +15,11 @@ as $$
         a.application_name
     from bound b, pg_catalog.pg_locks l
     left join pg_catalog.pg_stat_activity a on a.pid = l.pid
-    left join pg_catalog.pg_prepared_xacts p
-        on l.pid is null and l.virtualtransaction = '-1/' || p.transaction::text
+    -- A prepared transaction has no process; it is known by the lock on its own number.
+    left join pg_catalog.pg_locks x
+        on l.pid is null and x.pid is null and x.locktype = 'transactionid' and x.granted
+        and x.virtualtransaction = l.virtualtransaction
+    left join pg_catalog.pg_prepared_xacts p on p.transaction = x.transactionid
     where l.locktype = 'advisory' and l.granted and l.objsubid = 2
         and l.classid = 'factum.position'::regclass::oid
         and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())

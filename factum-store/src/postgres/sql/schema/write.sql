@@ -144,8 +144,9 @@ begin
     end loop;
 
     if v_taken > 0 then
-        -- The fence, as late as can be: it names a position that every one drawn from here on is above.
-        select p.last_value - (not p.is_called)::integer into v_fence from factum.position p;
+        -- The fence, as late as can be: it names a position that every one drawn from here on is above. Read by the
+        -- function: a plain select may meet the sequence half-way through a draw, when it is ahead of itself.
+        v_fence := coalesce(pg_sequence_last_value('factum.position'), 0);
         perform pg_advisory_xact_lock_shared(
             'factum.position'::regclass::oid::integer,
             ((v_fence + 2147483648) % 4294967296 - 2147483648)::integer
