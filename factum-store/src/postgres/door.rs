@@ -4,7 +4,7 @@
 //! settings; procedures and `do` blocks cannot end a transaction that was begun outside of them. Which tables it
 //! wrote to is asked of the server, by the locks that it holds, the first time that a text is run in a store: neither
 //! comments nor views, functions or rules can hide a lock.
-//! Not covered: reading Factum's tables by name, functions that act later or elsewhere (`set_config`, `pg_notify`,
+//! Not covered: reading Factum's tables by name, replacing Factum's functions, functions that act later or elsewhere (`set_config`, `pg_notify`,
 //! `dblink`), and statements that do other things the second time. Whoever needs a wall gives the program a role of
 //! its own.
 

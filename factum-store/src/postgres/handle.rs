@@ -15,6 +15,7 @@ use factum_core::{
 };
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::types::Oid;
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -64,6 +65,8 @@ pub(super) struct Core {
     pub(super) units: PgPool,
     pub(super) reading: Reading,
     pub(super) seen: door::Seen,
+    /// The tables of Factum's own, as the server numbers them.
+    pub(super) own: Vec<Oid>,
     now: Option<Now>,
     asks: mpsc::Sender<Ask>,
     writer: Mutex<Option<mpsc::Sender<Request>>>,
@@ -182,6 +185,9 @@ async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHan
     let (mut migrating, _) = connect::connect(&place, &statements, Purpose::Migrate).await?;
     migrate::migrate(&mut migrating, &place.schema).await?;
     cluster::settle(&mut migrating, &statements).await?;
+    let own =
+        sqlx::query_scalar(statements.own.sql()).bind(place.schema.quoted()).fetch_all(&mut migrating).await;
+    let own = own.doing("cannot look at the store")?;
     drop(migrating);
     let connected = connect::connect(&place, &statements, Purpose::Write).await?;
 
@@ -197,6 +203,7 @@ async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHan
         limits: Limits { event_bytes_max, ..Limits::default() },
         reading: Reading::new(),
         seen: door::Seen::default(),
+        own,
         now,
         asks,
         writer: Mutex::new(Some(sender)),
@@ -261,11 +268,6 @@ impl Core {
         }
         self.fresh().await?;
         self.shared.clock().ok_or_else(closed)
-    }
-
-    /// The schema's name as a value that the server takes for one.
-    pub(super) fn quoted_schema(&self) -> String {
-        format!("\"{}\"", self.place.schema.as_str())
     }
 
     /// Looks how far readers may read, now; shares the look with others who ask at the same time.

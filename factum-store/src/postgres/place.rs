@@ -27,6 +27,11 @@ impl Schema {
         text.replace("if not exists factum\n", &format!("if not exists \"{}\"\n", self.0))
     }
 
+    /// The name as the server reads one.
+    pub(super) fn quoted(&self) -> String {
+        format!("\"{}\"", self.0)
+    }
+
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }

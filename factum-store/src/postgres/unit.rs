@@ -171,7 +171,8 @@ impl Core {
 
     /// Refuses a transaction that has written to Factum's own tables.
     pub(super) async fn refuse_touched(&self, session: &mut Session, sql: &str) -> Result<(), Stop> {
-        let look = sqlx::query(self.statements.touched.sql()).bind(self.quoted_schema());
+        let look =
+            sqlx::query(self.statements.touched.sql()).bind(&self.own).bind(self.place.schema.quoted());
         let touched = look.fetch_optional(&mut **session).await.map_err(Stop::own)?;
         match touched {
             None => Ok(()),

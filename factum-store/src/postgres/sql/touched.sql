@@ -1,7 +1,7 @@
--- factum: a table of Factum's own that this transaction has written to, or locked more than readers do.
-select c.relname::text as name
+-- factum: a table of Factum's own that this transaction has written to, dropped, or locked more than readers do.
+select coalesce(c.relname::text, 'what was dropped') as name
 from pg_catalog.pg_locks l
-join pg_catalog.pg_class c on c.oid = l.relation
+left join pg_catalog.pg_class c on c.oid = l.relation
 where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode <> 'AccessShareLock'
-    and c.relnamespace = $1::regnamespace
+    and (l.relation = any ($1) or c.relnamespace = $2::regnamespace)
 limit 1
