@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use factum_core::{Gate, Maintenance, Store, StoreError, StoreErrorKind};
 
-#[cfg(feature = "postgres")]
-pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod keys;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

@@ -166,6 +166,7 @@ impl PostgresStore {
         let ready = Batch::prepare(&*self.handle.core.gate, &self.handle.core.limits, events);
         ready.map_err(|error| match error {
             WriteError::Refused(breach) => AppendError::Refused(breach),
+            WriteError::Store(error) => AppendError::Store(error),
             error => AppendError::Invalid(error.to_string()),
         })
     }

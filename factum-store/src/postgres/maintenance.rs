@@ -6,9 +6,10 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use factum_core::{CheckReport, Finding, Maintenance, StoreError, StoreErrorKind};
-use sqlx::Row as _;
+use sqlx::{Executor as _, Row as _};
 
 use super::PostgresStore;
+use super::connect::{self, Purpose};
 use super::error::Doing as _;
 use super::watcher;
 
@@ -34,6 +35,19 @@ impl Maintenance for PostgresStore {
             place.schema.as_str()
         );
         Err(StoreError::new(StoreErrorKind::Invalid, message))
+    }
+
+    /// Takes deleted rows out of all tables of the database. The server's write-ahead log, its archive and its replicas
+    /// keep what they have until they recycle it: that is the server's to set up.
+    async fn scrub(&self) -> Result<(), StoreError> {
+        let core = std::sync::Arc::clone(&self.handle.core);
+        self.handle
+            .run(async move {
+                let connected = connect::connect(&core.place, &core.statements, Purpose::Migrate).await;
+                let vacuum = sqlx::raw_sql(include_str!("sql/vacuum.sql"));
+                connected?.0.execute(vacuum).await.map(|_| ()).doing("cannot take out what was deleted")
+            })
+            .await
     }
 
     async fn doctor(&self) -> Result<Vec<Finding>, StoreError> {

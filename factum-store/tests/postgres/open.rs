@@ -20,6 +20,7 @@ fn a_url_opens_the_store_and_later_finds_it() {
         let opened = factum_store::open(&place.url, std::sync::Arc::new(OpenGate)).expect("opens");
         let report = opened.maintenance.check().await.expect("checks");
         assert_eq!((report.events, report.streams, report.findings.len()), (3, 1, 0));
+        opened.maintenance.scrub().await.expect("takes out what was deleted");
         let error =
             opened.maintenance.backup(std::path::Path::new("x")).await.expect_err("no copy to a file");
         assert!(error.message.contains("pg_dump"), "{error}");
