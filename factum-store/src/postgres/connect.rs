@@ -37,7 +37,7 @@ impl Purpose {
     /// What one statement may take, how long a transaction may be left idle, and how long a lock is waited for.
     fn times(self) -> [&'static str; 3] {
         match self {
-            Self::Write => ["20s", "5s", "1s"],
+            Self::Write => ["20s", "5s", "200ms"],
             Self::Read => ["60s", "5s", "10s"],
             Self::Unit => ["60s", "30s", "30s"],
             Self::Watch => ["10s", "5s", "5s"],
