@@ -66,7 +66,7 @@ pub(crate) enum Command {
     Backup(commands::backup::Args),
     /// Define, check, compare and show contracts
     Contract(commands::contract::Args),
-    /// Generate code from contracts
+    /// Generate code, documents and drawings from contracts
     Generate(commands::generate::Args),
     /// Say what is wrong or unusual
     Doctor(commands::doctor::Args),

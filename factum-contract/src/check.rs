@@ -11,6 +11,9 @@ pub(crate) mod links;
 mod personal;
 pub(crate) mod rules;
 
+#[cfg(feature = "tooling")]
+pub(crate) use rules::{folded, is_identity};
+
 /// What a check found; serialises as the `--json` output.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {

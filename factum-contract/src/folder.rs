@@ -64,7 +64,8 @@ pub fn read(folder: &Path) -> Result<Vec<Source>, FolderError> {
 #[must_use]
 pub fn is_catalog_file(path: &str) -> bool {
     let is_ours = [".yaml", ".yml", ".json"].iter().any(|ending| path.ends_with(ending));
-    is_ours && !path.split('/').any(|part| part.starts_with('.'))
+    let is_hidden = path.split('/').any(|part| part.starts_with('.'));
+    is_ours && !is_hidden && path.matches('/').count() <= FOLDERS_DEEP_MAX
 }
 
 fn collect(folder: &Path, prefix: &str, depth: usize, sources: &mut Vec<Source>) -> Result<(), FolderError> {
@@ -116,6 +117,17 @@ mod tests {
         }
         let sources = read(folder.path()).unwrap();
         assert_eq!(sources, [Source::new("b/a.json", "a"), Source::new("z.yaml", "z")]);
+    }
+
+    #[test]
+    fn a_path_alone_says_whether_it_is_a_catalogs() {
+        let deep = |levels: usize| format!("{}a.yaml", "b/".repeat(levels));
+        for path in ["a.yaml", "b/a.json", "a.yml", &deep(FOLDERS_DEEP_MAX)] {
+            assert!(is_catalog_file(path), "{path}");
+        }
+        for path in ["a.md", ".a.yaml", ".b/a.yaml", "b/.c/a.yaml", &deep(FOLDERS_DEEP_MAX + 1)] {
+            assert!(!is_catalog_file(path), "{path}");
+        }
     }
 
     #[test]

@@ -6,8 +6,18 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::catalog::Catalog;
+use crate::contract::Contract;
+use crate::validate::Validator;
+
+pub mod asyncapi;
+pub mod cloudevents;
 pub mod docs;
-mod ident;
+pub(crate) mod example;
+pub(crate) mod ident;
+pub mod json_schema;
+pub mod mermaid;
+pub(crate) mod payload;
 pub mod rust;
 
 /// Every generated file says so in its first line, and only such files are ever overwritten.
@@ -159,6 +169,50 @@ impl Generated {
         }
         found.sort();
         Ok(found)
+    }
+}
+
+/// An example that breaks its own contract, so that nothing is generated from it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("example {number} of {contract} breaks its contract at {place}: {message}")]
+pub struct BadExample {
+    /// The contract.
+    pub contract: String,
+    /// Which example, from 1.
+    pub number: usize,
+    /// JSON pointer into it, or words when it is about the whole.
+    pub place: String,
+    /// What was expected and found.
+    pub message: String,
+}
+
+pub(crate) fn bad_example(contract: &Contract, index: usize, path: String, message: String) -> BadExample {
+    let place = if path.is_empty() { "the payload".to_owned() } else { path };
+    BadExample { contract: contract.label(), number: index + 1, place, message }
+}
+
+/// Checks every example of a catalog against its contract.
+pub(crate) fn examples_are_good(catalog: &Catalog) -> Result<(), BadExample> {
+    for contract in catalog.contracts() {
+        // A broken pattern has had its finding where it was read.
+        let Ok(validator) = Validator::of(contract) else { continue };
+        for (index, example) in contract.examples.iter().enumerate() {
+            let payload = example.to_json_text();
+            let checked = validator.check(payload.as_bytes());
+            checked.map_err(|flaw| bad_example(contract, index, flaw.path, flaw.message))?;
+        }
+    }
+    Ok(())
+}
+
+/// A duration as contracts write it: `90s`, `15m`, `30d`.
+pub(crate) fn duration(duration: std::time::Duration) -> String {
+    let milliseconds = duration.as_millis();
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
+    let fits = units.iter().find(|(size, _)| milliseconds >= *size && milliseconds.is_multiple_of(*size));
+    match fits {
+        Some((size, unit)) => format!("{}{unit}", milliseconds / size),
+        None => format!("{milliseconds}ms"),
     }
 }
 

@@ -4,18 +4,23 @@
 //! [`Contracts`], the gate of a store. Reading YAML, checking and generating need the feature `tooling`, which
 //! programs at run time leave off. Pure: only [`folder`] touches files, and only when asked.
 
+#[cfg(feature = "tooling")]
+pub mod canonical;
 pub mod catalog;
 pub mod check;
 pub mod contract;
 pub mod contracts;
 pub mod date;
 pub mod finding;
+pub mod flow;
 #[cfg(feature = "tooling")]
 pub mod folder;
 #[cfg(feature = "tooling")]
 pub mod generate;
 #[cfg(feature = "tooling")]
 pub mod history;
+#[cfg(feature = "tooling")]
+pub mod import;
 mod json;
 #[cfg(feature = "tooling")]
 pub mod judge;

@@ -6,7 +6,11 @@ use serde_json::Value;
 
 use crate::finding::Span;
 
+#[cfg(feature = "tooling")]
+pub(crate) mod build;
 pub(crate) mod json;
+#[cfg(feature = "tooling")]
+pub(crate) mod write;
 #[cfg(feature = "tooling")]
 pub(crate) mod yaml;
 

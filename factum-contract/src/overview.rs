@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::catalog::Catalog;
 use crate::contract::Contract;
 use crate::date::Date;
+use crate::flow::Flow;
 use crate::schema::{Personal, Schema, Shape};
-use crate::words::Placed;
 
 /// One event or command, in its newest version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -86,7 +86,8 @@ pub struct Details {
 /// Every event and command of a catalog, by name.
 #[must_use]
 pub fn list(catalog: &Catalog) -> Vec<Row> {
-    catalog.latest().map(|contract| row(catalog, contract)).collect()
+    let flow = Flow::of(catalog);
+    catalog.latest().map(|contract| row(catalog, &flow, contract)).collect()
 }
 
 /// One contract; the newest version unless another is asked for.
@@ -97,7 +98,7 @@ pub fn show(catalog: &Catalog, name: &str, version: Option<ContractVersion>) -> 
         None => catalog.versions(name).next_back()?,
     };
     Some(Details {
-        row: row(catalog, contract),
+        row: row(catalog, &Flow::of(catalog), contract),
         description: contract.description.clone(),
         fields: fields(&contract.payload),
         reserved: contract.reserved.iter().map(|name| name.value.clone()).collect(),
@@ -106,7 +107,7 @@ pub fn show(catalog: &Catalog, name: &str, version: Option<ContractVersion>) -> 
     })
 }
 
-fn row(catalog: &Catalog, contract: &Contract) -> Row {
+fn row(catalog: &Catalog, flow: &Flow<'_>, contract: &Contract) -> Row {
     Row {
         name: contract.name.to_string(),
         kind: contract.kind.as_str(),
@@ -118,51 +119,23 @@ fn row(catalog: &Catalog, contract: &Contract) -> Row {
         key: contract.key.value.clone(),
         compatibility: contract.compatibility.as_str(),
         audience: contract.audience.as_str(),
-        producers: producers(catalog, &contract.name),
-        consumers: consumers(catalog, &contract.name),
+        producers: producers(flow, &contract.name),
+        consumers: consumers(flow, &contract.name),
         summary: contract.summary.clone(),
         deprecated: contract.lifecycle.deprecated,
     }
 }
 
-fn names(list: &[Placed<EventName>], name: &EventName) -> bool {
-    list.iter().any(|other| other.value == *name)
-}
-
 /// Services that say they emit it, or whose consumers or sagas do.
-fn producers(catalog: &Catalog, name: &EventName) -> Vec<String> {
-    let system = &catalog.system;
-    let by_service = system.services.iter().filter(|(_, service)| names(&service.emits, name));
-    let by_consumer = system.consumers.values().filter(|consumer| names(&consumer.emits, name));
-    let by_saga = system.sagas.values().filter(|saga| {
-        let sends = |step: &crate::system::SagaStep| {
-            names(&step.then, name) || names(&step.otherwise, name) || names(&step.compensate, name)
-        };
-        saga.steps.iter().any(sends)
-    });
-    let found: BTreeSet<String> = by_service
-        .map(|(service, _)| service.to_string())
-        .chain(by_consumer.map(|consumer| consumer.service.to_string()))
-        .chain(by_saga.map(|saga| saga.service.to_string()))
-        .collect();
+fn producers(flow: &Flow<'_>, name: &EventName) -> Vec<String> {
+    let found: BTreeSet<String> = flow.senders(name).map(|arrow| arrow.service.to_string()).collect();
     found.into_iter().collect()
 }
 
 /// Consumers, sagas and projections that take it.
-fn consumers(catalog: &Catalog, name: &EventName) -> Vec<String> {
-    let system = &catalog.system;
-    let consumers = system.consumers.iter().filter(|(_, consumer)| names(&consumer.on, name));
-    let projections = system.projections.iter().filter(|(_, projection)| names(&projection.on, name));
-    let takes = |saga: &crate::system::SagaSpec| {
-        saga.starts.value == *name || saga.steps.iter().any(|step| step.on.value == *name)
-    };
-    let sagas = system.sagas.iter().filter(|(_, saga)| takes(saga));
-    let found: BTreeSet<String> = consumers
-        .map(|(name, _)| name.to_string())
-        .chain(projections.map(|(name, _)| name.to_string()))
-        .chain(sagas.map(|(name, _)| name.to_string()))
-        .collect();
-    found.into_iter().collect()
+fn consumers(flow: &Flow<'_>, name: &EventName) -> Vec<String> {
+    let found: BTreeSet<&str> = flow.takers(name).filter_map(|arrow| arrow.part.name()).collect();
+    found.into_iter().map(str::to_owned).collect()
 }
 
 fn fields(payload: &Schema) -> Vec<FieldRow> {

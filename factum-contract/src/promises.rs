@@ -182,8 +182,11 @@ impl Gate<'_, '_> {
             return;
         }
         let message = format!("{} is published in {} and gone here", old.label(), self.label);
-        let hint = "put the file back: recorded events are read by it; `lifecycle: { deprecated: …, sunset: … }` retires it";
-        self.findings.of_file("contract/removed", file, message, hint.to_owned());
+        let hint = format!(
+            "put the file back, or bring this up to date with {}: recorded events are read by it; `lifecycle: {{ deprecated: …, sunset: … }}` retires it",
+            self.label
+        );
+        self.findings.of_file("contract/removed", file, message, hint);
     }
 
     /// A version that is published already means what it meant.
@@ -258,14 +261,18 @@ impl Gate<'_, '_> {
         if *whole == Outcome::Compatible {
             return false;
         }
-        let guilty = changes.iter().filter(|change| change.outcome(mode).as_str() == whole.as_str());
-        let mut told = false;
+        // What is unknown is told beside a break too: an `allow` of the break must not hide it.
+        let is_guilty = |outcome: &Outcome| {
+            outcome.as_str() == whole.as_str() || matches!(outcome, Outcome::Unknown { .. })
+        };
+        let guilty = changes.iter().filter(|change| is_guilty(&change.outcome(mode)));
+        let mut is_explained = false;
         for change in guilty {
-            let span = span_of(change, case.new);
-            self.tell_one(case, mode, &place(change), span, &change.outcome(mode));
-            told = true;
+            let (span, outcome) = (span_of(change, case.new), change.outcome(mode));
+            self.tell_one(case, mode, &place(change), span, &outcome);
+            is_explained |= outcome.as_str() == whole.as_str();
         }
-        if !told {
+        if !is_explained {
             // No change breaks by itself; all together do.
             self.tell_one(case, mode, "payload", case.new.span, whole);
         }

@@ -107,6 +107,27 @@ pub(crate) fn embedded(source: &Source, findings: &mut Findings<'_>) -> Option<C
     catalog(&documents, findings)
 }
 
+/// Reads one schema, quietly: none when anything is wrong with it.
+#[cfg(feature = "tooling")]
+pub(crate) fn schema_alone(node: &Node) -> Option<crate::schema::Schema> {
+    let mut findings = Findings::new(&[]);
+    let schema = schema::alone(node, &mut findings)?;
+    (!findings.has_errors()).then_some(schema)
+}
+
+/// Whether a value is one that a schema lets through; not so for a schema that cannot be read.
+#[cfg(feature = "tooling")]
+pub(crate) fn fits(schema: &Node, value: &serde_json::Value) -> bool {
+    let schema = schema_alone(schema);
+    schema.is_some_and(|schema| crate::validate::check_value(&schema, &value.to_string()).is_ok())
+}
+
+/// Whether a field can have the name.
+#[cfg(feature = "tooling")]
+pub(crate) fn is_field_name(name: &str) -> bool {
+    schema::is_field_name(name)
+}
+
 fn parse(source: &Source, file: u32) -> Result<Node, NotRead> {
     if source.name.ends_with(".json") {
         return crate::node::json::parse(&source.text, file);

@@ -181,6 +181,20 @@ fn what_cannot_be_decided_is_said_and_fails_unless_it_may_pass() {
 }
 
 #[test]
+fn an_accepted_break_hides_nothing_that_is_unknown() {
+    let v2 = version(
+        2,
+        &[
+            ("format: decimal }", "format: decimal, unit: EUR }"),
+            ("owner: orders", "owner: orders\ntopic: shop.orders"),
+            ("examples:", "allow: [{ rule: contract/topic, reason: everybody moved }]\nexamples:"),
+        ],
+    );
+    let report = alone(&[("v1.yaml", PLACED), ("v2.yaml", &v2)]);
+    assert_eq!((report.accepted, rules(&report)), (1, vec!["judge/unknown"]), "{report}");
+}
+
+#[test]
 fn a_published_contract_that_is_gone_is_a_finding() {
     let report = against(&[], &[("orders/order.placed.yaml", PLACED)], options());
     insta::assert_snapshot!(report);

@@ -16,6 +16,7 @@ use crate::instance::as_store_error;
 use crate::state::{AuditEntry, ControlState, ProjectionState, SlotState, as_seen, read, to_bytes};
 
 pub mod follow;
+pub mod forget;
 pub mod health;
 pub mod letters;
 pub mod look;
@@ -23,6 +24,7 @@ pub mod replay;
 pub mod reset;
 
 pub use follow::{Follow, Progress};
+pub use forget::{ForgetPlan, Forgot, Stays};
 pub use letters::{Group, Letter, Requeued, Which};
 pub use look::{Stats, TraceNode};
 pub use replay::{ReplayPlan, ReplayRequest};

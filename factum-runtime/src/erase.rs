@@ -6,7 +6,7 @@
 //! again before it becomes SQL.
 
 use factum_core::{
-    Context, Event, EventType, Failure, Handler, StoreError, StoreErrorKind, SubjectForgotten, Table,
+    Context, Event, EventType, Failure, Handler, Rows, StoreError, StoreErrorKind, SubjectForgotten, Table,
     TableName, Work, values,
 };
 
@@ -44,6 +44,18 @@ pub(crate) fn purge(table: &PersonalTable, subject: &str, work: &mut dyn Work) -
     };
     work.execute(sql.into(), values![subject]);
     Ok(())
+}
+
+/// What counts a subject's rows in a table.
+pub(crate) fn count_sql(table: &PersonalTable) -> Result<String, StoreError> {
+    let PersonalTable { table, subject, .. } = checked(table)?;
+    Ok(format!("select count(*) as n from {table} where {subject} = $1"))
+}
+
+/// The number that such a statement answers.
+pub(crate) fn counted(rows: &Rows) -> u64 {
+    let count = rows.first().and_then(|row| row.get::<i64>("n").ok()).unwrap_or_default();
+    u64::try_from(count).unwrap_or_default()
 }
 
 fn checked(table: &PersonalTable) -> Result<&PersonalTable, StoreError> {

@@ -15,6 +15,7 @@ mod instance;
 pub mod observe;
 pub mod projection;
 pub mod relay;
+pub mod ring;
 pub mod state;
 mod stop;
 pub mod telemetry;

@@ -10,7 +10,7 @@ pub use factum_core::*;
 pub use factum_runtime::{
     Admin, Anything, App, Blocked, Consumer, DecideError, Effects, ExecuteError, ExecuteOptions, Executed,
     Idempotency, InlineStore, ReadSide, Relay, Running, Source, StartError, Status, TokioClock, admin, app,
-    consumer, decide, execute, execute_with, observe, relay, state, telemetry,
+    consumer, decide, execute, execute_with, observe, relay, ring, state, telemetry,
 };
 
 /// Contracts: catalogs, validation, and what generated code stands on.
@@ -29,6 +29,8 @@ pub mod broker {
     pub use factum_broker::*;
 }
 
+pub mod keys;
+
 /// What most programs import.
 pub mod prelude {
     pub use factum_core::{
@@ -45,6 +47,14 @@ pub enum OpenError {
     /// The catalog built into the program is not valid.
     #[error("the catalog cannot be used")]
     Catalog(#[from] ContractsError),
+    /// The catalog has personal data, and the keys to seal it cannot be had.
+    #[error("contract {contract} has personal data, and its keys cannot be used")]
+    Keys {
+        /// The first contract that has.
+        contract: String,
+        /// What is wrong with the keys, and what to do.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -53,10 +63,11 @@ pub enum OpenError {
 /// Opens the store that a URL names, guarded by a catalog: `sqlite:orders.db` or `memory:`.
 ///
 /// Every event that breaks its contract is refused before it is stored, and every recorded one is checked, and
-/// brought to the version that the code knows, before it is handled.
+/// brought to the version that the code knows, before it is handled. When the catalog has personal data, it is sealed
+/// with keys from `orders.keys.db` beside the store, under the master key of the environment: see [`keys`].
 ///
 /// # Errors
-/// When the catalog is not valid, or the store cannot be opened.
+/// When the catalog is not valid, or the keys or the store cannot be opened.
 pub async fn open(url: &str, catalog: CatalogSource) -> Result<Arc<dyn Store>, OpenError> {
     Ok(open_for_maintenance(url, catalog).await?.store)
 }
@@ -69,6 +80,26 @@ pub async fn open_for_maintenance(
     url: &str,
     catalog: CatalogSource,
 ) -> Result<factum_store::Opened, OpenError> {
-    let contracts = Contracts::try_from(catalog)?;
-    Ok(factum_store::open(url, Arc::new(contracts))?)
+    open_with(url, Contracts::try_from(catalog)?, keys::KeyOptions::default()).await
+}
+
+/// The same with contracts that are compiled already (they may have upcasters), and with keys from elsewhere.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_with(
+    url: &str,
+    contracts: Contracts,
+    keys: keys::KeyOptions,
+) -> Result<factum_store::Opened, OpenError> {
+    let contracts = match contracts.personal().into_iter().next() {
+        Some(contract) => {
+            let keys = keys.open(url).map_err(|source| OpenError::Keys { contract, source })?;
+            contracts.keys(keys)
+        }
+        None => contracts,
+    };
+    let opened = factum_store::open(url, Arc::new(contracts))?;
+    ring::bind(opened.store.as_ref()).await?;
+    Ok(opened)
 }

@@ -82,6 +82,53 @@ fn generated_code_is_written_and_checked_fresh() {
 }
 
 #[test]
+fn documents_are_written_and_checked_fresh() {
+    let terminal = Terminal::new();
+    let at = contracts();
+    let mut text = String::new();
+    for target in ["asyncapi", "json-schema", "cloudevents", "mermaid"] {
+        text.push_str(&shown!(
+            terminal,
+            ["generate", target, "--contracts", &at, "--out", ".", "--check"],
+            ["generate", target, "--contracts", &at, "--out", "."],
+            ["generate", target, "--contracts", &at, "--out", "."],
+            ["generate", target, "--contracts", &at, "--out", ".", "--check"],
+        ));
+    }
+    let file = terminal.folder().join("mermaid/event-flow.mmd");
+    let drawn = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{drawn}%% mine\n")).unwrap();
+    std::fs::write(terminal.folder().join("asyncapi.yaml"), "asyncapi: 3.1.0 # mine\n").unwrap();
+    text.push_str(&shown!(
+        terminal,
+        ["generate", "mermaid", "--contracts", &at, "--out", ".", "--check"],
+        ["generate", "asyncapi", "--contracts", &at, "--out", "."],
+    ));
+    assert_snapshot!(text);
+}
+
+#[test]
+fn a_document_goes_where_its_file_says() {
+    let terminal = Terminal::new();
+    let at = contracts();
+    let text = shown!(
+        terminal,
+        ["generate", "asyncapi", "--contracts", &at, "--out", "shop.json"],
+        ["generate", "asyncapi", "--contracts", &at, "--out", "shop.json", "--format", "yaml"],
+        ["generate", "asyncapi", "--contracts", &at, "--out", ".", "--format", "json"],
+        ["generate", "asyncapi", "--contracts", &at, "--out", "away/shop.yaml"],
+        ["generate", "asyncapi", "--contracts", &at, "--out", ".", "--server", "nats://me:secret@host"],
+        ["generate", "asyncapi", "--contracts", &at, "--out", ".", "--server", "mqtt://host"],
+        ["generate", "asyncapi", "--contracts", &at, "--out", ".", "--contact-email", "ann"],
+    );
+    for file in ["shop.json", "asyncapi.json"] {
+        let text = std::fs::read_to_string(terminal.folder().join(file)).unwrap();
+        assert!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["asyncapi"].is_string());
+    }
+    assert_snapshot!(text);
+}
+
+#[test]
 fn pages_are_written_and_checked_fresh() {
     let terminal = Terminal::new();
     let at = contracts();

@@ -203,6 +203,34 @@ async fn what_is_printed_as_json_is_what_the_page_says() {
             ],
         ),
         (
+            "factum generate asyncapi",
+            &[
+                &["generate", "asyncapi", "--contracts", &contracts, "--out", ".", "--check"],
+                &["generate", "asyncapi", "--contracts", &contracts, "--out", "."],
+            ],
+        ),
+        (
+            "factum generate json-schema",
+            &[
+                &["generate", "json-schema", "--contracts", &contracts, "--out", ".", "--check"],
+                &["generate", "json-schema", "--contracts", &contracts, "--out", "."],
+            ],
+        ),
+        (
+            "factum generate cloudevents",
+            &[
+                &["generate", "cloudevents", "--contracts", &contracts, "--out", ".", "--check"],
+                &["generate", "cloudevents", "--contracts", &contracts, "--out", "."],
+            ],
+        ),
+        (
+            "factum generate mermaid",
+            &[
+                &["generate", "mermaid", "--contracts", &contracts, "--out", ".", "--check"],
+                &["generate", "mermaid", "--contracts", &contracts, "--out", "."],
+            ],
+        ),
+        (
             "factum generate docs",
             &[
                 &["generate", "docs", "--contracts", &contracts, "--out", "pages", "--check"],

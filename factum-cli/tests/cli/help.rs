@@ -6,7 +6,7 @@ use crate::look::shown;
 use crate::terminal::Terminal;
 
 /// Commands that stand at the end of a command line.
-pub(crate) const COMMANDS: [&[&str]; 34] = [
+pub(crate) const COMMANDS: [&[&str]; 38] = [
     &["tail"],
     &["log"],
     &["stream"],
@@ -36,6 +36,10 @@ pub(crate) const COMMANDS: [&[&str]; 34] = [
     &["contract", "list"],
     &["contract", "show"],
     &["generate", "rust"],
+    &["generate", "asyncapi"],
+    &["generate", "json-schema"],
+    &["generate", "cloudevents"],
+    &["generate", "mermaid"],
     &["generate", "docs"],
     &["doctor"],
     &["bench"],

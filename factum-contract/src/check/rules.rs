@@ -50,7 +50,7 @@ fn key(contract: &Contract, findings: &mut Findings<'_>) {
 }
 
 /// Whether equal things have equal values: not so for times and amounts, which can be written in several ways.
-pub(super) fn is_identity(schema: &Schema) -> bool {
+pub(crate) fn is_identity(schema: &Schema) -> bool {
     match &schema.shape {
         Shape::Text(text) => !matches!(text.format, Some(Format::Decimal | Format::DateTime)),
         Shape::Integer(_) => true,
@@ -101,7 +101,7 @@ fn names(contract: &Contract, findings: &mut Findings<'_>) {
 }
 
 /// A name without case and separators, as generated code may see it.
-fn folded(name: &str) -> String {
+pub(crate) fn folded(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 

@@ -2,11 +2,11 @@
 //!
 //! Plain scalars follow the core schema, with one exception on the safe side: a number with leading zeros (`012`) stays
 //! text, as does everything that only YAML 1.1 takes for something else (`no`, `on`, times).
-//! Aliases, anchors, tags and merge keys are refused: a contract says what it means where it means it, and a small file
-//! can then never become a large one.
+//! In contracts, aliases, anchors, tags and merge keys are refused: a contract says what it means where it means it, and
+//! a small file can then never become a large one. Documents of others may repeat parts by alias, within a limit.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
 
@@ -15,10 +15,28 @@ use super::{Content, Entry, Node, number};
 use crate::finding::{BYTE_ORDER_MARK, Span};
 use crate::json::DEPTH_MAX;
 
-/// Reads one YAML document; an empty file is nothing.
+/// Most nodes that aliases of one document may add.
+pub(crate) const ALIASED_NODES_MAX: usize = 50_000;
+
+/// Whether a part of a document may be repeated by naming it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aliases {
+    /// Not at all.
+    Refused,
+    /// Yes, until the document has grown by [`ALIASED_NODES_MAX`] nodes.
+    Expanded,
+}
+
+/// Reads one YAML document of a catalog; an empty file is nothing.
 pub(crate) fn parse(text: &str, file: u32) -> Result<Node, NotRead> {
+    parse_with(text, file, Aliases::Refused)
+}
+
+/// Reads one YAML document.
+pub(crate) fn parse_with(text: &str, file: u32, aliases: Aliases) -> Result<Node, NotRead> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-    let mut builder = Builder { file, open: Vec::new(), root: None, documents: 0 };
+    let (named, aliased) = (HashMap::new(), 0);
+    let mut builder = Builder { file, open: Vec::new(), root: None, documents: 0, aliases, named, aliased };
     for event in Parser::new_from_str(text) {
         match event {
             Ok((event, span)) => builder.take(event, span)?,
@@ -38,12 +56,16 @@ struct Builder {
     open: Vec<Open>,
     root: Option<Node>,
     documents: usize,
+    aliases: Aliases,
+    /// Parts that have a name, by its number.
+    named: HashMap<usize, Node>,
+    aliased: usize,
 }
 
 /// A list or map that is not closed yet.
 enum Open {
-    List(Span, Vec<Node>),
-    Map { span: Span, entries: Vec<Entry>, seen: HashSet<String>, key: Option<(String, Span)> },
+    List { span: Span, nodes: Vec<Node>, name: usize },
+    Map { span: Span, entries: Vec<Entry>, seen: HashSet<String>, key: Option<(String, Span)>, name: usize },
 }
 
 impl Builder {
@@ -58,25 +80,27 @@ impl Builder {
                 }
                 Ok(())
             }
-            Event::Alias(_) => refuse("alias", span, "an alias", "write the value out; aliases are not read"),
-            Event::Scalar(text, style, anchor, tag) => {
-                plain_only(anchor, tag.is_some(), span)?;
-                self.scalar(text, style, span)
+            Event::Alias(name) => self.alias(name, span),
+            Event::Scalar(text, style, name, tag) => {
+                self.plain_only(name, tag.is_some(), span)?;
+                self.scalar(text, style, name, span)
             }
-            Event::SequenceStart(anchor, tag) => {
-                plain_only(anchor, tag.is_some(), span)?;
+            Event::SequenceStart(name, tag) => {
+                self.plain_only(name, tag.is_some(), span)?;
                 let span = Span { length: 1, ..span };
-                self.push(Open::List(span, Vec::new()))
+                self.push(Open::List { span, nodes: Vec::new(), name })
             }
-            Event::MappingStart(anchor, tag) => {
-                plain_only(anchor, tag.is_some(), span)?;
+            Event::MappingStart(name, tag) => {
+                self.plain_only(name, tag.is_some(), span)?;
                 let span = Span { length: 1, ..span };
-                self.push(Open::Map { span, entries: Vec::new(), seen: HashSet::new(), key: None })
+                self.push(Open::Map { span, entries: Vec::new(), seen: HashSet::new(), key: None, name })
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                Some(Open::List(span, nodes)) => self.add(Node { span, content: Content::List(nodes) }),
-                Some(Open::Map { span, entries, .. }) => {
-                    self.add(Node { span, content: Content::Map(entries) })
+                Some(Open::List { span, nodes, name }) => {
+                    self.add_named(Node { span, content: Content::List(nodes) }, name)
+                }
+                Some(Open::Map { span, entries, name, .. }) => {
+                    self.add_named(Node { span, content: Content::Map(entries) }, name)
                 }
                 None => Ok(()),
             },
@@ -84,7 +108,7 @@ impl Builder {
     }
 
     fn push(&mut self, open: Open) -> Result<(), NotRead> {
-        let (Open::List(span, _) | Open::Map { span, .. }) = &open;
+        let (Open::List { span, .. } | Open::Map { span, .. }) = &open;
         let span = *span;
         if self.open.len() >= DEPTH_MAX {
             let message = format!("nested deeper than {DEPTH_MAX} levels");
@@ -102,7 +126,44 @@ impl Builder {
         Ok(())
     }
 
-    fn scalar(&mut self, text: Cow<'_, str>, style: ScalarStyle, span: Span) -> Result<(), NotRead> {
+    /// Repeats a part of the document that has a name.
+    fn alias(&mut self, name: usize, span: Span) -> Result<(), NotRead> {
+        if self.aliases == Aliases::Refused {
+            return refuse("alias", span, "an alias", "write the value out; aliases are not read");
+        }
+        if let Some(Open::Map { key: None, .. }) = self.open.last() {
+            return refuse("alias", span, "an alias for a key", "write the key out");
+        }
+        let Some(node) = self.named.get(&name) else {
+            return refuse("alias", span, "an alias inside what it names", "write the value out");
+        };
+        let (count, depth) = size(node);
+        self.aliased += count;
+        if self.aliased > ALIASED_NODES_MAX || self.open.len() + depth > DEPTH_MAX {
+            let message = format!("aliases add more than {ALIASED_NODES_MAX} values or {DEPTH_MAX} levels");
+            return Err(NotRead { rule: "alias", span, message, hint: None });
+        }
+        let node = node.clone();
+        self.add(node)
+    }
+
+    fn plain_only(&self, name: usize, is_tagged: bool, span: Span) -> Result<(), NotRead> {
+        if name > 0 && self.aliases == Aliases::Refused {
+            return refuse("alias", span, "an anchor", "remove it; aliases are not read");
+        }
+        if is_tagged {
+            return refuse("tag", span, "a tag", "remove it; quote the value if text is meant");
+        }
+        Ok(())
+    }
+
+    fn scalar(
+        &mut self,
+        text: Cow<'_, str>,
+        style: ScalarStyle,
+        name: usize,
+        span: Span,
+    ) -> Result<(), NotRead> {
         if let Some(Open::Map { key: key @ None, seen, .. }) = self.open.last_mut() {
             if style == ScalarStyle::Plain && text == "<<" {
                 return refuse("alias", span, "a merge key", "write the keys out; merge keys are not read");
@@ -119,17 +180,30 @@ impl Builder {
             _ => Some(Content::Text(text.into_owned())),
         };
         match content {
-            Some(content) => self.add(Node { span, content }),
+            Some(content) => self.add_named(Node { span, content }, name),
             None => {
                 refuse("syntax", span, "a number that JSON cannot carry", "put it in quotes if text is meant")
             }
         }
     }
 
+    fn add_named(&mut self, node: Node, name: usize) -> Result<(), NotRead> {
+        if name > 0 {
+            // Names are no cheaper than aliases: each keeps a copy.
+            self.aliased += size(&node).0;
+            if self.aliased > ALIASED_NODES_MAX {
+                let message = format!("anchors hold more than {ALIASED_NODES_MAX} values");
+                return Err(NotRead { rule: "alias", span: node.span, message, hint: None });
+            }
+            self.named.insert(name, node.clone());
+        }
+        self.add(node)
+    }
+
     fn add(&mut self, node: Node) -> Result<(), NotRead> {
         match self.open.last_mut() {
             None => self.root = Some(node),
-            Some(Open::List(_, nodes)) => nodes.push(node),
+            Some(Open::List { nodes, .. }) => nodes.push(node),
             Some(Open::Map { entries, key, .. }) => {
                 if let Some((key, key_span)) = key.take() {
                     entries.push(Entry { key, key_span, value: node });
@@ -156,14 +230,18 @@ fn refuse<T>(rule: &'static str, span: Span, found: &str, hint: &str) -> Result<
     Err(NotRead { rule, span, message: format!("found {found}"), hint: Some(hint.to_owned()) })
 }
 
-fn plain_only(anchor: usize, is_tagged: bool, span: Span) -> Result<(), NotRead> {
-    if anchor > 0 {
-        return refuse("alias", span, "an anchor", "remove it; aliases are not read");
-    }
-    if is_tagged {
-        return refuse("tag", span, "a tag", "remove it; quote the value if text is meant");
-    }
-    Ok(())
+/// How many nodes there are, and how deep they are nested.
+fn size(node: &Node) -> (usize, usize) {
+    let fold = |(count, depth): (usize, usize), child: &Node| {
+        let (more, below) = size(child);
+        (count + more, depth.max(below))
+    };
+    let (count, depth) = match &node.content {
+        Content::List(nodes) => nodes.iter().fold((0, 0), fold),
+        Content::Map(entries) => entries.iter().map(|entry| &entry.value).fold((0, 0), fold),
+        _ => return (1, 0),
+    };
+    (count + 1, depth + 1)
 }
 
 /// What a plain scalar means; `None` for numbers that JSON cannot carry.
@@ -261,6 +339,22 @@ mod tests {
         assert_eq!(parse(&deep(DEPTH_MAX + 1), 0).unwrap_err().rule, "depth");
         assert!(parse(&deep(DEPTH_MAX), 0).is_ok() && parse(&deep(100_000), 0).is_err());
         assert_eq!(json(""), "null");
+    }
+
+    #[test]
+    fn documents_of_others_repeat_parts_within_a_limit() {
+        let read = |text: &str| parse_with(text, 0, Aliases::Expanded);
+        let node = read("a: &x { b: [1, 2] }\nc: *x\nd: &y text\ne: [*y]").unwrap();
+        assert_eq!(node.to_json_text(), r#"{"a":{"b":[1,2]},"c":{"b":[1,2]},"d":"text","e":["text"]}"#);
+        let mut bomb = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n".to_owned();
+        for level in 1..12 {
+            let before = vec![format!("*a{}", level - 1); 10].join(", ");
+            bomb.push_str(&format!("a{level}: &a{level} [{before}]\n"));
+        }
+        assert_eq!(read(&bomb).unwrap_err().rule, "alias");
+        for bad in ["a: &x [*x]", "*x : 1", "a: &x k\n*x : 1", "a: {<<: b}"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
 
     proptest! {

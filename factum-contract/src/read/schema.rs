@@ -64,6 +64,19 @@ pub(super) fn payload(node: &Node, findings: &mut Findings<'_>) -> Option<Schema
     Some(schema)
 }
 
+/// Reads a schema that stands by itself, without definitions.
+#[cfg(feature = "tooling")]
+pub(super) fn alone(node: &Node, findings: &mut Findings<'_>) -> Option<Schema> {
+    let mut reader = Reader { defs: None, inside: Vec::new(), used: HashSet::new(), count: 0, findings };
+    reader.schema(node, true)
+}
+
+/// Whether a field can have the name.
+pub(super) fn is_field_name(name: &str) -> bool {
+    let is_plain = !name.is_empty() && name.len() <= 100 && !name.chars().any(char::is_control);
+    is_plain && !name.contains(['.', '[', ']', '{', '}', ':', '/', '~', '"', '\\'])
+}
+
 struct Reader<'n, 'f, 'a> {
     defs: Option<&'n Node>,
     inside: Vec<&'n str>,
@@ -313,8 +326,7 @@ impl<'n> Reader<'n, '_, '_> {
     }
 
     fn check_field_name(&mut self, name: &str, span: Span) {
-        let is_plain = !name.is_empty() && name.len() <= 100 && !name.chars().any(char::is_control);
-        if !is_plain || name.contains(['.', '[', ']', '{', '}', ':', '/', '~', '"', '\\']) {
+        if !is_field_name(name) {
             let message = format!("field name {name:?} is not carried");
             let hint = "use letters, digits, '_' or '-', at most 100 bytes";
             self.findings.error_with_hint("name", span, message, hint);

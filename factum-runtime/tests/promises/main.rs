@@ -13,3 +13,5 @@ mod projection;
 mod storm;
 mod time;
 mod trouble;
+#[cfg(target_os = "linux")]
+mod zombie;

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use factum::contract::Contracts;
 use serde_json::Value;
 
 use crate::client::send;
-use crate::program::{Program, order, wait_until};
+use crate::program::{LOOK, PATIENCE, Program, order};
 
 /// Clients that place orders all the time.
 const CLIENTS: usize = 6;
@@ -162,11 +162,7 @@ fn check(data: &Path, acknowledged: &Acknowledged, checked: &mut BTreeSet<String
         if checked.contains(&id) {
             continue;
         }
-        let mut seen = Value::Null;
-        wait_until(&format!("order {id} comes to its end"), || {
-            seen = program.order(&id);
-            seen["status"] == "stock-reserved" || seen["status"] == "cancelled"
-        });
+        let seen = comes_to_its_end(&program, &id);
         assert_eq!(seen["customerId"], customer.as_str(), "{seen}");
         let changes = seen["changes"].as_i64().unwrap();
         let expected = match (seen["status"].as_str().unwrap(), seen["paidAt"].is_string()) {
@@ -182,6 +178,28 @@ fn check(data: &Path, acknowledged: &Acknowledged, checked: &mut BTreeSet<String
     let (status, _) = program.stop("INT");
     assert!(status.success(), "{status}");
     whole(data);
+}
+
+/// The order once it is over; tells everything that is known when it never is.
+fn comes_to_its_end(program: &Program, id: &str) -> Value {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let seen = program.order(id);
+        if seen["status"] == "stock-reserved" || seen["status"] == "cancelled" {
+            return seen;
+        }
+        if Instant::now() > until {
+            let events = program.get(&format!("/orders/{id}/events")).body;
+            let metrics = program.get("/metrics").body;
+            let telling = ["parked", "dead", "failed", "lag", "up"];
+            let metrics: Vec<&str> = metrics
+                .lines()
+                .filter(|line| !line.starts_with('#') && telling.iter().any(|word| line.contains(word)))
+                .collect();
+            panic!("order {id} never ends: {seen}\n{events}\n{}", metrics.join("\n"));
+        }
+        thread::sleep(LOOK);
+    }
 }
 
 /// The counters of customers are what their orders add up to: none was counted twice, none left out. Orders that

@@ -13,7 +13,7 @@ use crate::client::{Answer, send};
 
 /// Longest that anything may take; only a broken program takes it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-const LOOK: Duration = Duration::from_millis(5);
+pub(crate) const LOOK: Duration = Duration::from_millis(5);
 
 pub(crate) struct Program {
     child: Child,

@@ -1,0 +1,13 @@
+//! Personal data from the append to the forgetting: what handlers see, and what is left in which file.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![cfg(all(feature = "sqlite", feature = "memory"))]
+
+#[path = "personal/erased.rs"]
+mod erased;
+#[path = "personal/keys.rs"]
+mod keys;
+#[path = "personal/kit.rs"]
+mod kit;
+#[path = "personal/sealed.rs"]
+mod sealed;

@@ -1,0 +1,135 @@
+//! The key file and the master key: who may open them, how they change, what other processes see.
+
+use std::time::Duration;
+
+use factum::keys::{
+    Bound, KeyOptions, KeyRing, Keys as _, KeysAt, MasterKey, OpenRingError, SubjectState, ToSeal,
+};
+use factum::{EventId, EventName, Personal};
+
+use crate::kit::*;
+
+const NAME: EventName = EventName::constant("customer.joined");
+
+fn bound(event: EventId) -> Bound<'static> {
+    static THE_NAME: EventName = NAME;
+    Bound { event, name: &THE_NAME, version: 1, path: "/email" }
+}
+
+fn seal(ring: &KeyRing, subject: &str, event: EventId) -> Personal<String> {
+    ring.seal(&[ToSeal { subject, bound: bound(event), value: b"\"ada\"" }]).unwrap().pop().unwrap()
+}
+
+#[test]
+fn another_master_key_opens_nothing_and_changes_nothing() {
+    let place = Place::new();
+    let at = KeysAt::beside(&place.url());
+    drop(KeyRing::open(&at, place.master.clone()).unwrap());
+    let before = std::fs::read(place.path("shop.keys.db")).unwrap();
+    let other = MasterKey::random().unwrap();
+    let fingerprints = (place.master.fingerprint(), other.fingerprint());
+    match KeyRing::open(&at, other) {
+        Err(OpenRingError::OtherMaster { expected, found, .. }) => {
+            assert_eq!((expected, found), fingerprints)
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(std::fs::read(place.path("shop.keys.db")).unwrap() == before);
+}
+
+#[test]
+fn rotation_wraps_every_key_anew() {
+    let place = Place::new();
+    let at = KeysAt::beside(&place.url());
+    let ring = KeyRing::open(&at, place.master.clone()).unwrap();
+    let event = EventId::new();
+    let sealed: Vec<_> = (0..50).map(|number| seal(&ring, &format!("c-{number}"), event)).collect();
+    let next = MasterKey::make(&place.path("next.key")).unwrap();
+    assert_eq!(ring.rotate(next.clone()).unwrap(), 50);
+    assert!(matches!(KeyRing::open(&at, place.master.clone()), Err(OpenRingError::OtherMaster { .. })));
+    let again = KeyRing::open(&at, MasterKey::read(&place.path("next.key")).unwrap()).unwrap();
+    for sealed in sealed {
+        let opened = again.open(sealed.known().unwrap(), &bound(event)).unwrap();
+        assert_eq!(opened.into_known().as_deref(), Some(&b"\"ada\""[..]));
+    }
+    assert_eq!(again.counts().unwrap().kept, 50);
+}
+
+#[test]
+fn what_one_process_forgets_another_stops_opening() {
+    let place = Place::new();
+    let at = KeysAt::beside(&place.url());
+    let (one, other) = (
+        KeyRing::open(&at, place.master.clone()).unwrap(),
+        KeyRing::open(&at, place.master.clone()).unwrap(),
+    );
+    let event = EventId::new();
+    let sealed = seal(&one, "c-1", event);
+    let open = || other.open(sealed.known().unwrap(), &bound(event)).unwrap();
+    assert!(!open().is_forgotten());
+    assert!(matches!(one.forget("c-1").unwrap(), SubjectState::Kept { .. }));
+    std::thread::sleep(factum::keys::STALE_MAX + Duration::from_millis(1));
+    assert!(open().is_forgotten(), "a key is held no longer than is said");
+    assert!(seal(&other, "c-1", event).is_forgotten(), "and there will be no other");
+    assert!(matches!(other.subject("c-1").unwrap(), SubjectState::Forgotten { .. }));
+}
+
+#[test]
+fn two_processes_make_one_key_for_a_subject() {
+    let place = Place::new();
+    let at = KeysAt::beside(&place.url());
+    let rings: Vec<KeyRing> = (0..4).map(|_| KeyRing::open(&at, place.master.clone()).unwrap()).collect();
+    let event = EventId::new();
+    std::thread::scope(|scope| {
+        let sealing = rings.iter().map(|ring| {
+            scope.spawn(move || {
+                (0..20).map(|number| seal(ring, &format!("c-{number}"), event)).collect::<Vec<_>>()
+            })
+        });
+        let all: Vec<_> =
+            sealing.collect::<Vec<_>>().into_iter().flat_map(|one| one.join().unwrap()).collect();
+        for sealed in all {
+            assert!(rings[0].open(sealed.known().unwrap(), &bound(event)).is_ok());
+        }
+    });
+    assert_eq!(rings[0].counts().unwrap().kept, 20);
+}
+
+#[cfg(unix)]
+#[test]
+fn files_that_others_may_read_are_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let at = KeysAt::beside(&place.url());
+    drop(KeyRing::open(&at, place.master.clone()).unwrap());
+    MasterKey::make(&place.path("master.key")).unwrap();
+    for name in ["shop.keys.db", "master.key"] {
+        let mode = std::fs::metadata(place.path(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+        std::fs::set_permissions(place.path(name), std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let error = KeyRing::open(&at, place.master.clone()).unwrap_err().to_string();
+    assert!(error.contains("chmod 600") && error.contains("644"), "{error}");
+    let error = MasterKey::read(&place.path("master.key")).unwrap_err().to_string();
+    assert!(error.contains("chmod 600") && error.contains("644"), "{error}");
+}
+
+#[tokio::test]
+async fn a_missing_master_key_stops_the_start_and_makes_nothing() {
+    // The environment of tests names no master key.
+    if std::env::var_os("FACTUM_MASTER_KEY").is_some() || std::env::var_os("FACTUM_MASTER_KEY_FILE").is_some()
+    {
+        return;
+    }
+    let place = Place::new();
+    let contracts = factum::contract::Contracts::try_from(CATALOG).unwrap();
+    let error = factum::open_with(&place.url(), contracts, KeyOptions::default()).await.unwrap_err();
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(&error);
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    assert!(text.contains("customer.joined.v1") && text.contains("FACTUM_MASTER_KEY_FILE"), "{text}");
+    assert_eq!(std::fs::read_dir(place.folder.path()).unwrap().count(), 0);
+}
