@@ -4,4 +4,5 @@ from pg_catalog.pg_locks l
 left join pg_catalog.pg_class c on c.oid = l.relation
 where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode <> 'AccessShareLock'
     and (l.relation = any ($1) or c.relnamespace = $2::regnamespace)
-limit 1
+-- The table itself before its indexes.
+order by c.relkind <> 'r', c.relname limit 1
