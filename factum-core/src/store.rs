@@ -469,6 +469,20 @@ pub trait Store: Send + Sync + 'static {
     /// Finds records of a kind.
     async fn find(&self, kind: RecordKind, query: &RecordQuery) -> Result<Vec<Record>, StoreError>;
 
+    /// Counts the records of a kind in a group, without handing them out where the store can do so.
+    async fn count(&self, kind: RecordKind, group: &str) -> Result<u64, StoreError> {
+        let mut query = RecordQuery::group(group);
+        let mut count = 0;
+        loop {
+            let page = self.find(kind, &query).await?;
+            count += page.len() as u64;
+            match page.last() {
+                Some(last) if page.len() == query.limit => query.after_id = Some(last.id.clone()),
+                _ => return Ok(count),
+            }
+        }
+    }
+
     /// What it has done since it was opened; zeros where a store does not count.
     fn stats(&self) -> StoreStats {
         StoreStats::default()

@@ -276,6 +276,10 @@ impl Store for SqliteStore {
         self.handle.find(kind, query).await
     }
 
+    async fn count(&self, kind: RecordKind, group: &str) -> Result<u64, StoreError> {
+        self.handle.count(kind, group).await
+    }
+
     fn stats(&self) -> StoreStats {
         self.handle.shared.counters.stats()
     }

@@ -190,6 +190,11 @@ pub(super) async fn records_are_found_by_group(harness: Harness) {
     }
     assert_eq!(ids(&*store, RecordQuery::group("pay")).await, ["1", "2"]);
     assert_eq!(ids(&*store, RecordQuery::group("none")).await, Vec::<String>::new());
+    for (group, expected) in [("pay", 2), ("pay/a", 1), ("none", 0)] {
+        let counted = store.count(RecordKind::USER, group).await.expect("counting records succeeds");
+        assert_eq!(counted, expected, "a count of {group} is of this very group");
+    }
+    assert_eq!(store.count(RecordKind::DEAD, "pay").await.expect("counting records succeeds"), 0);
     assert_eq!(ids(&*store, RecordQuery::default()).await, ["1", "2", "3", "4", "5"]);
     let prefix = |text: &str| RecordQuery { group_prefix: Some(text.to_owned()), ..RecordQuery::default() };
     assert_eq!(ids(&*store, prefix("pay/")).await, ["3", "4"]);
@@ -272,4 +277,7 @@ pub(super) async fn a_find_answers_at_most_the_largest_page(harness: Harness) {
     let found = ids(&*store, RecordQuery { limit: usize::MAX, ..RecordQuery::default() }).await;
     assert_eq!(found.len(), RecordQuery::LIMIT_MAX);
     assert_eq!(found.last().map(String::as_str), Some("00999"));
+    let group = record("any", "").group;
+    let counted = store.count(RecordKind::USER, &group).await.expect("counting records succeeds");
+    assert_eq!(counted, RecordQuery::LIMIT_MAX as u64 + 5, "a count knows no page");
 }

@@ -118,6 +118,11 @@ impl Handle {
         self.ask(move |reader| record::find(&reader.connection, kind, &query)).await
     }
 
+    pub(super) async fn count(&self, kind: RecordKind, group: &str) -> Result<u64, StoreError> {
+        let group = group.to_owned();
+        self.ask(move |reader| record::count(&reader.connection, kind, &group)).await
+    }
+
     pub(super) async fn query(&self, sql: &str, params: &[Value]) -> Result<Rows, StoreError> {
         let (sql, params) = (sql.to_owned(), params.to_vec());
         let question = move |reader: &mut Reader| {

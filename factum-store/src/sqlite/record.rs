@@ -77,6 +77,15 @@ pub(super) fn find(
     read(connection, kind, query).doing("cannot find records")
 }
 
+/// Counts the records of a kind in a group, as they are committed.
+pub(super) fn count(connection: &Connection, kind: RecordKind, group: &str) -> Result<u64, StoreError> {
+    let sql = include_str!("sql/record_count_group.sql");
+    let count = |connection: &Connection| {
+        connection.prepare_cached(sql)?.query_row((kind.as_str(), group), |row| row.get::<_, i64>(0))
+    };
+    count(connection).map(i64::cast_unsigned).doing("cannot count records")
+}
+
 fn read(connection: &Connection, kind: RecordKind, query: &RecordQuery) -> rusqlite::Result<Vec<Record>> {
     let name = kind.as_str();
     let limit = query.limit.min(RecordQuery::LIMIT_MAX) as i64;
