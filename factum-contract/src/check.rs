@@ -10,6 +10,9 @@ pub(crate) mod examples;
 pub(crate) mod links;
 mod personal;
 pub(crate) mod rules;
+pub(crate) mod upcasts;
+
+pub use upcasts::UpcastFault;
 
 #[cfg(feature = "tooling")]
 pub(crate) use rules::{folded, is_identity};

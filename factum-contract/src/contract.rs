@@ -2,10 +2,13 @@
 
 use factum_core::{Category, ContractVersion, EventName, EventType, Kind, Topic};
 
+use crate::catalog::CatalogError;
 use crate::date::Date;
-use crate::finding::Span;
-use crate::node::Node;
+use crate::finding::{Findings, Source, Span};
+use crate::node::{Content, Entry, Node};
+use crate::read;
 use crate::schema::Schema;
+use crate::system::Defaults;
 use crate::upcast::Step;
 use crate::words::{Placed, ServiceName, words};
 
@@ -76,6 +79,43 @@ impl Contract {
     pub fn label(&self) -> String {
         format!("{}.v{}", self.name, self.version)
     }
+
+    /// The contract as one JSON text that needs no system file: what the system's defaults and the names' rules add
+    /// is written out.
+    #[must_use]
+    pub fn to_json_text(&self) -> String {
+        let mut document = self.document.clone();
+        let Content::Map(entries) = &mut document.content else { return document.to_json_text() };
+        let settled = [
+            ("topic", self.topic.as_str()),
+            ("stream", self.category.as_str()),
+            ("ordering", self.ordering.as_str()),
+            ("compatibility", self.compatibility.as_str()),
+            ("policy", self.policy.as_str()),
+        ];
+        for (key, word) in settled {
+            if entries.iter().all(|entry| entry.key != key) {
+                let value = Node { span: self.span, content: Content::Text(word.to_owned()) };
+                entries.push(Entry { key: key.to_owned(), key_span: self.span, value });
+            }
+        }
+        document.to_json_text()
+    }
+
+    /// Reads what [`Contract::to_json_text`] wrote.
+    ///
+    /// # Errors
+    /// When the text is no contract, or one that this release cannot read.
+    pub fn of_json_text(text: &str) -> Result<Self, CatalogError> {
+        let sources = [Source::new("contract.json", text)];
+        let mut findings = Findings::new(&sources);
+        let node = read::document(&sources[0], &mut findings);
+        let contract = node.and_then(|node| read::contract(&node, &Defaults::default(), &mut findings));
+        match contract {
+            Some(contract) if !findings.has_errors() => Ok(contract),
+            _ => Err(CatalogError { findings: findings.into_vec() }),
+        }
+    }
 }
 
 words! {
@@ -145,6 +185,12 @@ impl Compatibility {
     #[must_use]
     pub fn is_forward(self) -> bool {
         matches!(self, Self::Forward | Self::ForwardTransitive | Self::Full | Self::FullTransitive)
+    }
+
+    /// Whether the promise is to all versions before, not only to the last one.
+    #[must_use]
+    pub fn is_transitive(self) -> bool {
+        matches!(self, Self::BackwardTransitive | Self::ForwardTransitive | Self::FullTransitive)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Validators are compiled once. A contract version that the catalog lacks is never guessed at.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -13,12 +14,15 @@ use factum_core::{
 use serde_json::Value;
 
 use crate::catalog::{Catalog, CatalogError, CatalogSource};
-use crate::contract::Contract;
+use crate::check::{UpcastFault, upcasts};
+use crate::contract::{Compatibility, Contract};
 use crate::upcast::Step;
 use crate::validate::{Checked, Flaw, PatternError, Validator};
 
+mod later;
 mod personal;
 
+use later::Later;
 use personal::PersonalContract;
 pub use personal::open_all;
 
@@ -49,6 +53,7 @@ pub struct Contracts {
     /// The contracts that have personal data; mostly none or few.
     personal: Vec<PersonalContract>,
     keys: Option<Arc<dyn Keys>>,
+    later: Arc<Later>,
 }
 
 type Versions = Vec<Compiled>;
@@ -58,7 +63,6 @@ struct Compiled {
     event_type: EventType,
     validator: Validator,
     upcast: Vec<Step>,
-    is_forward: bool,
 }
 
 /// A catalog that cannot be put to work.
@@ -94,11 +98,11 @@ impl Contracts {
                 event_type: contract.event_type(),
                 validator,
                 upcast: contract.upcast.iter().map(|step| step.value.clone()).collect(),
-                is_forward: contract.compatibility.is_forward(),
             });
         }
         let personal = personal::of(&catalog);
-        Ok(Self { catalog: Arc::new(catalog), compiled, upcasters: HashMap::new(), personal, keys: None })
+        let (catalog, upcasters, later) = (Arc::new(catalog), HashMap::new(), Arc::default());
+        Ok(Self { catalog, compiled, upcasters, personal, keys: None, later })
     }
 
     /// Registers the function behind an upcast step `code: <name>`.
@@ -121,6 +125,24 @@ impl Contracts {
         missing.sort();
         missing.dedup();
         missing
+    }
+
+    /// Upcast steps, functions included, that do not turn the examples of older versions into newer payloads.
+    #[must_use]
+    pub fn upcast_faults(&self) -> Vec<UpcastFault> {
+        let call = |name: &str, value: &mut Value| match self.upcasters.get(name) {
+            Some(upcaster) => upcaster(value),
+            None => Err("none is registered".to_owned()),
+        };
+        upcasts::faults(&self.catalog, Some(&call))
+    }
+
+    /// Takes note of a contract version that another release brought, so that [`Gate::can_read`] knows what it
+    /// promises. Versions of the catalog itself stay what they are.
+    pub fn learn(&self, contract: Contract) {
+        if self.catalog.contract(contract.name.as_str(), contract.version).is_none() {
+            self.later.learn(contract);
+        }
     }
 
     /// The catalog.
@@ -226,6 +248,12 @@ impl Contracts {
     }
 }
 
+impl From<std::convert::Infallible> for ContractsError {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 impl TryFrom<CatalogSource> for Contracts {
     type Error = ContractsError;
 
@@ -293,15 +321,42 @@ impl Gate for Contracts {
         self.keys.as_ref()
     }
 
-    /// Older versions are read through their upcast steps; newer ones when each promises it.
+    /// Older versions are read through their upcast steps. Newer ones when each version on the way, of the catalog or
+    /// [learned](Contracts::learn), promises it to the one before; past the next version, when the promise is to all
+    /// before or the judge proves it.
     fn can_read(&self, written: &EventType, known: &EventType) -> bool {
         let name = known.name.as_str();
         let has = |version| self.version(name, version).is_some();
         if written.version <= known.version {
             return (written.version..=known.version).all(has);
         }
-        let promises = |version| self.version(name, version).is_some_and(|compiled| compiled.is_forward);
-        (known.version + 1..=written.version).all(promises)
+        let promises = |version| self.promise(name, version).is_some_and(Compatibility::is_forward);
+        if !(known.version + 1..=written.version).all(promises) {
+            return false;
+        }
+        let is_next = written.version == known.version + 1;
+        is_next
+            || self.promise(name, written.version).is_some_and(Compatibility::is_transitive)
+            || self.is_proven(name, written.version, known.version)
+    }
+
+    fn catalog(&self) -> Option<&(dyn Any + Send + Sync)> {
+        Some(self)
+    }
+}
+
+impl Contracts {
+    fn promise(&self, name: &str, version: ContractVersion) -> Option<Compatibility> {
+        let own = self.catalog.contract(name, version).map(|contract| contract.compatibility);
+        own.or_else(|| self.later.get(name, version).map(|contract| contract.compatibility))
+    }
+
+    fn is_proven(&self, name: &str, written: ContractVersion, known: ContractVersion) -> bool {
+        let Some(known) = self.catalog.contract(name, known) else { return false };
+        if let Some(written) = self.catalog.contract(name, written) {
+            return self.later.is_proven(known, written);
+        }
+        self.later.get(name, written).is_some_and(|written| self.later.is_proven(known, &written))
     }
 }
 
@@ -409,6 +464,28 @@ mod tests {
         assert!(contracts.can_read(&V2, &V1), "version 2 is full");
         assert!(contracts.can_read(&V1, &V2));
         assert!(!contracts.can_read(&EventType { version: 3, ..V2 }, &V2));
+    }
+
+    #[test]
+    fn a_version_of_another_release_is_read_when_it_promises_so() {
+        let contracts = contracts();
+        let v3 = EventType { version: 3, ..V2 };
+        let text = contracts.catalog().contract("order.placed", 2).unwrap().to_json_text();
+        let of = |version: u32, promise: &str| {
+            let text = text.replace("\"version\":2", &format!("\"version\":{version}"));
+            let text =
+                text.replace("\"compatibility\":\"full\"", &format!("\"compatibility\":\"{promise}\""));
+            Contract::of_json_text(&text).unwrap()
+        };
+        contracts.learn(of(3, "backward"));
+        assert!(!contracts.can_read(&v3, &V2), "only its own readers may read what came before");
+        contracts.learn(of(3, "forward"));
+        assert!(contracts.can_read(&v3, &V2));
+        let v4 = EventType { version: 4, ..V2 };
+        contracts.learn(of(4, "forward-transitive"));
+        assert!(contracts.can_read(&v4, &V2) && contracts.can_read(&v4, &V1));
+        contracts.learn(of(2, "none"));
+        assert!(contracts.can_read(&V2, &V1), "what the catalog itself says stays");
     }
 
     #[test]

@@ -122,13 +122,18 @@ impl fmt::Display for Finding {
             let number = self.line.to_string();
             let margin = " ".repeat(number.len());
             writeln!(f, "{margin}--> {}:{}:{}", self.file, self.line, self.column)?;
+        }
+        if self.line > 0 && !self.excerpt.is_empty() {
+            let number = self.line.to_string();
+            let margin = " ".repeat(number.len());
             let (line, start) = (&self.excerpt, self.caret as usize);
             let shown = line.chars().count().saturating_sub(start).max(1);
             let carets = "^".repeat((self.length.max(1) as usize).min(shown));
             writeln!(f, "{margin} |")?;
             writeln!(f, "{number} | {line}")?;
             writeln!(f, "{margin} | {}{carets}", " ".repeat(start))?;
-        } else if !self.file.is_empty() {
+        }
+        if self.line == 0 && !self.file.is_empty() {
             writeln!(f, " --> {}", self.file)?;
         }
         if let Some(shown) = self.proof.as_ref().and_then(|proof| proof.in_words()) {

@@ -2,7 +2,7 @@
 //!
 //! A [`Catalog`] is read from YAML or JSON files, or from the one text that generated code embeds; compiled, it is
 //! [`Contracts`], the gate of a store. Reading YAML, checking and generating need the feature `tooling`, which
-//! programs at run time leave off. Pure: only [`folder`] touches files, and only when asked.
+//! programs at run time leave off; comparing versions needs `judge`. Pure: only [`folder`] touches files, and only when asked.
 
 #[cfg(feature = "tooling")]
 pub mod canonical;
@@ -22,10 +22,10 @@ pub mod history;
 #[cfg(feature = "tooling")]
 pub mod import;
 mod json;
-#[cfg(feature = "tooling")]
+#[cfg(feature = "judge")]
 pub mod judge;
 pub mod meaning;
-mod nearest;
+pub mod nearest;
 pub mod node;
 pub mod overview;
 pub mod personal;

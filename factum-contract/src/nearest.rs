@@ -1,7 +1,8 @@
 //! Finds the known word that was probably meant.
 
 /// "did you mean `owner`?" when one of the known words is near, else the list of words when it is short.
-pub(crate) fn suggest<'w>(found: &str, known: impl IntoIterator<Item = &'w str>) -> Option<String> {
+#[must_use]
+pub fn suggest<'w>(found: &str, known: impl IntoIterator<Item = &'w str>) -> Option<String> {
     let mut known: Vec<&str> = known.into_iter().collect();
     known.sort_unstable();
     known.dedup();

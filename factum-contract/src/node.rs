@@ -135,6 +135,36 @@ impl Node {
         out
     }
 
+    /// Line and column of every key and value, in the order of the document: what [`Node::put_places`] takes.
+    pub(crate) fn places(&self, out: &mut Vec<u32>) {
+        out.extend([self.span.line, self.span.column]);
+        match &self.content {
+            Content::List(nodes) => nodes.iter().for_each(|node| node.places(out)),
+            Content::Map(entries) => {
+                for entry in entries {
+                    out.extend([entry.key_span.line, entry.key_span.column]);
+                    entry.value.places(out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives every key and value its place in the file that the document was first read from.
+    pub(crate) fn put_places(&mut self, file: u32, places: &mut impl Iterator<Item = u32>) {
+        put_place(&mut self.span, file, places);
+        match &mut self.content {
+            Content::List(nodes) => nodes.iter_mut().for_each(|node| node.put_places(file, places)),
+            Content::Map(entries) => {
+                for entry in entries {
+                    put_place(&mut entry.key_span, file, places);
+                    entry.value.put_places(file, places);
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn write_json(&self, out: &mut String) {
         match &self.content {
             Content::Null => out.push_str("null"),
@@ -160,6 +190,12 @@ impl Node {
                 out.push('}');
             }
         }
+    }
+}
+
+fn put_place(span: &mut Span, file: u32, places: &mut impl Iterator<Item = u32>) {
+    if let (Some(line), Some(column)) = (places.next(), places.next()) {
+        *span = Span { file, line, column, length: 1 };
     }
 }
 

@@ -16,6 +16,8 @@ mod schema;
 mod system;
 mod upcast;
 
+/// Index of the system's file among the sources of an embedded catalog; the embedded text itself is the first.
+const SYSTEM_FILE: u32 = 1;
 /// Largest file of a catalog: a contract is written by people.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
 
@@ -53,14 +55,12 @@ fn read_contracts(
 }
 
 /// Reads the one document of a file.
-#[cfg(feature = "tooling")]
 pub(crate) fn document(source: &Source, findings: &mut Findings<'_>) -> Option<Node> {
     let mut found = documents(std::slice::from_ref(source), findings);
     found.pop().map(|(_, node)| node)
 }
 
 /// Reads a contract from its document.
-#[cfg(feature = "tooling")]
 pub(crate) fn contract(node: &Node, defaults: &Defaults, findings: &mut Findings<'_>) -> Option<Contract> {
     contract::contract(node, defaults, findings)
 }
@@ -102,8 +102,14 @@ pub(crate) fn embedded(source: &Source, findings: &mut Findings<'_>) -> Option<C
         );
         return None;
     };
-    let documents: Vec<(&str, Node)> =
+    let mut documents: Vec<(&str, Node)> =
         files.iter().map(|entry| (entry.key.as_str(), entry.value.clone())).collect();
+    // Of an older generator there are none, and places are those in the embedded text.
+    if let Some(Node { content: Content::List(places), .. }) = node.get("places")
+        && let Some((_, system)) = documents.iter_mut().find(|(name, _)| is_system(name))
+    {
+        system.put_places(SYSTEM_FILE, &mut places.iter().map_while(number));
+    }
     catalog(&documents, findings)
 }
 
@@ -166,7 +172,15 @@ fn catalog(documents: &[(&str, Node)], findings: &mut Findings<'_>) -> Option<Ca
     Some(Catalog::assemble(system?, system_document, contracts, findings))
 }
 
-fn is_system(name: &str) -> bool {
+fn number(node: &Node) -> Option<u32> {
+    match &node.content {
+        Content::Number(number) => u32::try_from(number.as_u64()?).ok(),
+        _ => None,
+    }
+}
+
+/// Whether a file describes the system around the contracts.
+pub(crate) fn is_system(name: &str) -> bool {
     let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
     matches!(file, "system.yaml" | "system.yml" | "system.json")
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use factum_core::{ConsumerName, ContractVersion, EventName, OnDead, RetryPolicy, Topic};
 
 use crate::contract::{Allow, Compatibility, Policy};
+use crate::finding::Span;
 use crate::words::{Placed, ProjectionName, SagaName, ServiceName, SystemName, TeamName, words};
 
 /// What `system.yaml` says.
@@ -77,6 +78,8 @@ pub struct Service {
 /// What is known of a topic.
 #[derive(Debug, Clone)]
 pub struct TopicSpec {
+    /// Where its name stands.
+    pub span: Span,
     /// Whose it is.
     pub owner: Option<Placed<ServiceName>>,
     /// Into how many partitions it is split.
@@ -92,6 +95,8 @@ pub struct TopicSpec {
 /// A named reader.
 #[derive(Debug, Clone)]
 pub struct ConsumerSpec {
+    /// Where its name stands.
+    pub span: Span,
     /// The service that runs it.
     pub service: Placed<ServiceName>,
     /// What it handles.
@@ -248,6 +253,8 @@ pub struct SagaStep {
 /// A consumer whose effects are all tables in the store.
 #[derive(Debug, Clone)]
 pub struct ProjectionSpec {
+    /// Where its name stands.
+    pub span: Span,
     /// The service that runs it.
     pub service: Placed<ServiceName>,
     /// What it takes.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use std::any::Any;
+
 use crate::envelope::Envelope;
 use crate::event::{ContractVersion, EventType};
 use crate::keys::{Keys, KeysError};
@@ -88,6 +90,12 @@ pub trait Gate: Send + Sync + 'static {
     /// Whether a reader of `known` may read this version: for versions newer than the code knows.
     fn can_read(&self, written: &EventType, known: &EventType) -> bool {
         written.version <= known.version
+    }
+
+    /// The catalog at work behind the gate, for runtimes that know its type. A gate around another one answers with
+    /// the other's; without a catalog nothing is compared with the code, and no contract version is recorded.
+    fn catalog(&self) -> Option<&(dyn Any + Send + Sync)> {
+        None
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use factum_core::{EventName, OnDead};
 
-use crate::finding::Findings;
+use crate::finding::{Findings, Span};
 use crate::node::{Content, Node};
 use crate::system::{
     ConsumerSpec, DeadLetters, Defaults, Idempotency, Pin, ProjectionSpec, RetrySpec, SagaSpec, SagaStep,
@@ -27,11 +27,13 @@ pub(super) fn system(node: &Node, findings: &mut Findings<'_>) -> Option<System>
         name: name.map_or_else(|| "system".parse().expect("is a word"), |name| name.value),
         description: keys.text("description", findings),
         defaults: defaults(keys.get("defaults"), findings),
-        teams: table(keys.get("teams"), "teams", findings, team),
-        services: table(keys.get("services"), "services", findings, service),
+        teams: table(keys.get("teams"), "teams", findings, |_, node, findings| team(node, findings)),
+        services: table(keys.get("services"), "services", findings, |_, node, findings| {
+            service(node, findings)
+        }),
         topics: table(keys.get("topics"), "topics", findings, topic),
         consumers: table(keys.get("consumers"), "consumers", findings, consumer),
-        sagas: table(keys.get("sagas"), "sagas", findings, saga),
+        sagas: table(keys.get("sagas"), "sagas", findings, |_, node, findings| saga(node, findings)),
         projections: table(keys.get("projections"), "projections", findings, projection),
         allow: allow(keys.get("allow"), findings),
     };
@@ -43,11 +45,11 @@ fn table<N: fields::Name + Ord, T>(
     node: Option<&Node>,
     what: &str,
     findings: &mut Findings<'_>,
-    read: fn(&Node, &mut Findings<'_>) -> Option<T>,
+    read: fn(Span, &Node, &mut Findings<'_>) -> Option<T>,
 ) -> BTreeMap<N, T> {
     let mut found = BTreeMap::new();
     for (name, node) in named::<N>(node, what, findings) {
-        if let Some(value) = read(node, findings) {
+        if let Some(value) = read(name.span, node, findings) {
             found.insert(name.value, value);
         }
     }
@@ -92,9 +94,10 @@ fn service(node: &Node, findings: &mut Findings<'_>) -> Option<Service> {
     Some(service)
 }
 
-fn topic(node: &Node, findings: &mut Findings<'_>) -> Option<TopicSpec> {
+fn topic(span: Span, node: &Node, findings: &mut Findings<'_>) -> Option<TopicSpec> {
     let mut keys = Fields::open(node, "a topic", findings)?;
     let topic = TopicSpec {
+        span,
         owner: keys.name("owner", findings),
         partitions: keys.count32("partitions", findings),
         retention: keys.duration("retention", findings),
@@ -108,7 +111,7 @@ fn topic(node: &Node, findings: &mut Findings<'_>) -> Option<TopicSpec> {
     Some(topic)
 }
 
-fn consumer(node: &Node, findings: &mut Findings<'_>) -> Option<ConsumerSpec> {
+fn consumer(span: Span, node: &Node, findings: &mut Findings<'_>) -> Option<ConsumerSpec> {
     let mut keys = Fields::open(node, "a consumer", findings)?;
     let service = keys.required("service").and_then(|node| fields::name(node, findings));
     let (on, pinned) = taken(keys.required("on"), findings);
@@ -125,6 +128,7 @@ fn consumer(node: &Node, findings: &mut Findings<'_>) -> Option<ConsumerSpec> {
     let description = keys.text("description", findings);
     keys.finish(findings);
     Some(ConsumerSpec {
+        span,
         service: service?,
         on,
         pinned,
@@ -240,13 +244,13 @@ fn saga_step(node: &Node, pinned: &mut Vec<Placed<Pin>>, findings: &mut Findings
     Some(SagaStep { on: on?, then, within, otherwise, compensate })
 }
 
-fn projection(node: &Node, findings: &mut Findings<'_>) -> Option<ProjectionSpec> {
+fn projection(span: Span, node: &Node, findings: &mut Findings<'_>) -> Option<ProjectionSpec> {
     let mut keys = Fields::open(node, "a projection", findings)?;
     let service = keys.required("service").and_then(|node| fields::name(node, findings));
     let (on, pinned) = taken(keys.required("on"), findings);
     let description = keys.text("description", findings);
     keys.finish(findings);
-    Some(ProjectionSpec { service: service?, on, pinned, description })
+    Some(ProjectionSpec { span, service: service?, on, pinned, description })
 }
 
 /// What a reader takes: `order.placed`, or `order.placed@1` where it was written for that version.
