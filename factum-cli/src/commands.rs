@@ -62,7 +62,7 @@ pub(crate) async fn run(cli: Cli, out: &mut Output) -> Result<Done, CliError> {
         Command::Replay(args) => replay::run(args, cx).await,
         Command::Check(args) => check::run(args, cx).await,
         Command::Backup(args) => backup::run(args, cx).await,
-        Command::Contract(args) => contract::run(args, cx),
+        Command::Contract(args) => contract::run(args, cx).await,
         Command::Generate(args) => generate::run(args, cx),
         Command::Doctor(args) => doctor::run(args, cx).await,
         Command::Bench(args) => bench::run(args, cx).await,

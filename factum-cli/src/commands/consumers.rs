@@ -89,6 +89,7 @@ struct ConsumerJson {
     dead: u64,
     refused: u64,
     projection: Option<String>,
+    needs: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -183,15 +184,17 @@ async fn list(admin: &Admin, cx: &mut Cx<'_>) -> Result<Done, CliError> {
             0 => Cell::styled(Style::Dim, "0"),
             count => Cell::styled(style, grouped(count)),
         };
+        let waits = needs(info).collect::<Vec<_>>().join(", ");
         let note = match (&info.paused, &info.projection) {
             (Some(why), _) => why.clone(),
+            (None, _) if !waits.is_empty() => format!("waits for a release that reads {waits}"),
             (None, Some(projection)) => format!("fills {projection}"),
             (None, None) => String::new(),
         };
         let state = state(info);
         let style = match state {
             "running" => Style::Green,
-            "paused" => Style::Yellow,
+            "paused" | "held" => Style::Yellow,
             _ => Style::Dim,
         };
         table.row([
@@ -210,10 +213,17 @@ async fn list(admin: &Admin, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     Ok(Done::Clean)
 }
 
-/// "paused", "running" while an instance holds slots, else "stopped".
+/// Contract versions that slots wait for.
+fn needs(info: &ConsumerInfo) -> impl Iterator<Item = String> {
+    info.needs.iter().map(|(needs, _)| needs.to_string())
+}
+
+/// "paused", "running" while an instance holds slots, "held" while no slot can be taken by those that ran, else
+/// "stopped".
 fn state(info: &ConsumerInfo) -> &'static str {
     match (&info.paused, info.slots_held) {
         (Some(_), _) => "paused",
+        (None, 0) if !info.needs.is_empty() => "held",
         (None, 0) => "stopped",
         (None, _) => "running",
     }
@@ -221,6 +231,7 @@ fn state(info: &ConsumerInfo) -> &'static str {
 
 fn json(info: ConsumerInfo) -> ConsumerJson {
     ConsumerJson {
+        needs: needs(&info).collect(),
         state: state(&info),
         name: info.name,
         paused: info.paused,

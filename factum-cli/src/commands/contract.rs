@@ -20,6 +20,7 @@ mod git;
 mod history;
 mod list;
 mod new;
+mod recorded;
 mod reference;
 mod show;
 
@@ -42,6 +43,8 @@ enum Action {
     History(history::Args),
     /// List the newest version of every contract
     List(list::Args),
+    /// List the contract versions that a store has met, or show one
+    Recorded(recorded::Args),
     /// Show one contract: its rules, its fields, who reads which version
     Show(show::Args),
 }
@@ -64,13 +67,14 @@ impl Folder {
     }
 }
 
-pub(crate) fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
+pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     let done = match args.action {
         Action::New(args) => new::run(args, cx),
         Action::Check(args) => check::run(args, cx),
         Action::Diff(args) => diff::run(args, cx),
         Action::History(args) => history::run(args, cx),
         Action::List(args) => list::run(args, cx),
+        Action::Recorded(args) => return recorded::run(args, cx).await,
         Action::Show(args) => show::run(args, cx),
     };
     done.map_err(CliError::cannot_run)

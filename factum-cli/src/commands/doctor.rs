@@ -22,11 +22,27 @@ struct Json<'a> {
     findings: Vec<FindingJson<'a>>,
 }
 
+/// Contracts of the folder, when there is one that can be read, that the store would refuse.
+async fn contracts_that_differ(admin: &Admin, cx: &Cx<'_>) -> Result<Vec<Finding>, CliError> {
+    let folder = cx.settings.contracts(None).unwrap_or_else(|| "contracts".into());
+    let Ok(catalog) = super::contract::catalog(&folder) else { return Ok(Vec::new()) };
+    let refusals = factum_runtime::contracts::refusals(admin.store().as_ref(), &catalog).await?;
+    let finding = |refusal: &factum_runtime::ContractRefusal| {
+        let told = refusal.to_string();
+        let (first, rest) = told.split_once('\n').unwrap_or((&told, ""));
+        let what = format!("contracts in {}: {first}", folder.display());
+        let hint = rest.rsplit_once("hint: ").map_or_else(String::new, |(_, hint)| hint.to_owned());
+        Finding { is_error: true, what, hint }
+    };
+    Ok(refusals.iter().map(finding).collect())
+}
+
 pub(crate) async fn run(_: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     let opened = reach::open(&cx.settings)?;
     let admin = Admin::new(opened.store.clone());
     let mut findings: Vec<Finding> = opened.maintenance.doctor().await?;
     findings.extend(admin.health().await?);
+    findings.extend(contracts_that_differ(&admin, cx).await?);
     findings.sort_by_key(|finding| !finding.is_error);
     let head = opened.store.head().await?;
     let store = reach::redacted(cx.settings.store()?);

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use insta::assert_snapshot;
 
 use crate::look::shown;
-use crate::sample::empty;
+use crate::sample::{empty, record};
 use crate::terminal::Terminal;
 
 fn contracts() -> String {
@@ -226,4 +226,27 @@ fn a_large_file_is_published_in_parts_and_in_order() {
     let positions: Vec<u64> =
         said["events"].as_array().unwrap().iter().map(|event| event["position"].as_u64().unwrap()).collect();
     assert_eq!(positions, (1..=1201).collect::<Vec<u64>>());
+}
+
+#[tokio::test]
+async fn what_a_store_has_met_is_listed_and_what_differs_from_it_is_told() {
+    let terminal = empty();
+    assert!(terminal.run(&["contract", "recorded"]).contains("no app with a catalog has started"));
+    record(&terminal).await;
+    let listed = terminal.json(&["contract", "recorded"]);
+    let names: Vec<&str> =
+        listed["contracts"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["order.placed", "payment.approved"]);
+    let one = terminal.json(&["contract", "recorded", "order.placed"]);
+    assert_eq!(one["contracts"][0]["contract"]["event"], "order.placed");
+    assert!(terminal.run(&["contract", "recorded", "order.placd"]).contains("did you mean"));
+    let at = terminal.folder().join("contracts");
+    std::fs::create_dir(&at).unwrap();
+    for name in ["system.yaml", "order.placed.v1.yaml", "payment.approved.v1.yaml"] {
+        let text = std::fs::read_to_string(Terminal::contracts().join(name)).unwrap();
+        std::fs::write(at.join(name), text.replace("key: orderId", "key: orderId\ntopic: orders")).unwrap();
+    }
+    let said = terminal.run(&["doctor"]);
+    assert!(said.contains("contracts in contracts: order.placed.v1 was recorded on"), "{said}");
+    assert!(said.contains("describe the new meaning as order.placed.v2"), "{said}");
 }

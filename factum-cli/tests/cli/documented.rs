@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::help::COMMANDS;
-use crate::sample::shop;
+use crate::sample::{record, shop};
 use crate::terminal::Terminal;
 
 /// Fields of a section, with what each is.
@@ -130,6 +130,7 @@ fn every_command_has_a_section() {
 #[tokio::test]
 async fn what_is_printed_as_json_is_what_the_page_says() {
     let (shop, tables) = (shop().await, tables());
+    record(&shop).await;
     let contracts = Terminal::contracts().display().to_string();
     let letter = shop.json(&["dlq", "list", "--each"])["letters"][0]["id"].as_str().unwrap().to_owned();
     let good = r#"{"type":"order.placed","data":{"orderId":"9","customer":"c","amount":"1"}}"#;
@@ -194,6 +195,10 @@ async fn what_is_printed_as_json_is_what_the_page_says() {
         ),
         ("factum contract history", &[&["contract", "history", "order.placed", "--contracts", "versions"]]),
         ("factum contract list", &[&["contract", "list", &contracts]]),
+        (
+            "factum contract recorded",
+            &[&["contract", "recorded"], &["contract", "recorded", "order.placed.v1"]],
+        ),
         ("factum contract show", &[&["contract", "show", "order.placed", &contracts]]),
         (
             "factum generate rust",

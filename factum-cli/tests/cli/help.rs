@@ -34,6 +34,7 @@ pub(crate) const COMMANDS: [&[&str]; 38] = [
     &["contract", "diff"],
     &["contract", "history"],
     &["contract", "list"],
+    &["contract", "recorded"],
     &["contract", "show"],
     &["generate", "rust"],
     &["generate", "asyncapi"],

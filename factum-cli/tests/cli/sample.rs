@@ -126,6 +126,15 @@ pub(crate) fn open(terminal: &Terminal) -> Arc<dyn Store> {
     factum_store::open(&terminal.store(), Arc::new(OpenGate)).unwrap().store
 }
 
+/// Records the contracts of the tests, as an app with them would at its start.
+pub(crate) async fn record(terminal: &Terminal) {
+    let sources = factum_contract::folder::read(&Terminal::contracts()).unwrap();
+    let contracts =
+        factum_contract::Contracts::new(factum_contract::Catalog::read(&sources).unwrap()).unwrap();
+    let store = factum_store::open(&terminal.store(), Arc::new(contracts)).unwrap().store;
+    factum_runtime::record_contracts(store.as_ref()).await.unwrap();
+}
+
 /// Five orders: 3 and 5 are dead letters of stock, 4 is refused by stock, 2 is parked by mail.
 pub(crate) async fn shop() -> Terminal {
     let terminal = Terminal::new();
