@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::envelope::{EncodeError, Envelope, EventId};
 use crate::event::EventSet;
 use crate::gate::Gate;
-use crate::name::{ConsumerName, NameError, StreamId, Topic, TraceParent};
+use crate::name::{ConsumerName, EventName, NameError, StreamId, Topic, TraceParent};
 use crate::record::{Guard, Record, RecordKind, RecordQuery};
 use crate::sql::{Lock, Rows, Sql, Value};
 use crate::store::{Expected, Position, StoreError, Version};
@@ -58,6 +58,8 @@ pub struct Context<'a> {
     now: Timestamp,
     work: &'a mut dyn Work,
     trace: Option<TraceParent>,
+    declared: Option<&'a [EventName]>,
+    undeclared: Option<EventName>,
     emitted: u32,
     fault: Option<ContextError>,
 }
@@ -83,7 +85,32 @@ impl<'a> Context<'a> {
         now: Timestamp,
         work: &'a mut dyn Work,
     ) -> Self {
-        Self { envelope, origin, consumer, attempt, now, work, trace: None, emitted: 0, fault: None }
+        let (trace, declared, undeclared, fault) = (None, None, None, None);
+        Self {
+            envelope,
+            origin,
+            consumer,
+            attempt,
+            now,
+            work,
+            trace,
+            declared,
+            undeclared,
+            emitted: 0,
+            fault,
+        }
+    }
+
+    /// For runtimes: what the catalog says the consumer emits; nothing when it says nothing of the consumer.
+    #[must_use]
+    pub fn declared(mut self, emits: Option<&'a [EventName]>) -> Self {
+        self.declared = emits;
+        self
+    }
+
+    /// For runtimes: the first event that was emitted and is not declared.
+    pub fn take_undeclared(&mut self) -> Option<EventName> {
+        self.undeclared.take()
     }
 
     /// For runtimes: the span of this attempt, which everything it emits will name as its origin.
@@ -184,6 +211,10 @@ impl<'a> Context<'a> {
     /// actor and trace.
     #[must_use]
     pub fn caused(&mut self, mut envelope: Envelope) -> Envelope {
+        let name = &envelope.event_type.name;
+        if self.declared.is_some_and(|declared| !declared.contains(name)) {
+            self.undeclared.get_or_insert_with(|| name.clone());
+        }
         envelope.id = EventId::derived(self.envelope.id, self.consumer.as_str(), self.emitted);
         self.emitted += 1;
         envelope.time = self.now;

@@ -13,7 +13,9 @@ use factum_core::{
 };
 
 use crate::instance::as_store_error;
-use crate::state::{AuditEntry, ControlState, ProjectionState, SlotState, as_seen, read, to_bytes};
+use crate::state::{
+    AuditEntry, ContractState, ControlState, Needs, ProjectionState, SlotState, as_seen, read, to_bytes,
+};
 
 pub mod follow;
 pub mod forget;
@@ -94,6 +96,8 @@ pub struct ConsumerInfo {
     pub refused: u64,
     /// The projection whose tables it fills, when it does.
     pub projection: Option<String>,
+    /// Contract versions that slots wait for an instance to read, with the number of these slots.
+    pub needs: Vec<(Needs, usize)>,
 }
 
 /// One projection as the store knows it.
@@ -163,6 +167,17 @@ impl Admin {
         Ok(records.iter().map(read::<AuditEntry>).collect::<Result<_, _>>()?)
     }
 
+    /// Every contract version that the store has met, by name and version.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn contracts(&self) -> Result<Vec<ContractState>, AdminError> {
+        let records = all_of(self.store.as_ref(), RecordKind::CONTRACT, RecordQuery::default()).await?;
+        let mut contracts = records.iter().map(read::<ContractState>).collect::<Result<Vec<_>, _>>()?;
+        contracts.sort_by(|a, b| (&a.name, a.version).cmp(&(&b.name, b.version)));
+        Ok(contracts)
+    }
+
     /// Every consumer that the store has seen.
     ///
     /// # Errors
@@ -186,7 +201,11 @@ impl Admin {
                 dead: 0,
                 refused: 0,
                 projection: fillers.get(&record.group).cloned(),
+                needs: Vec::new(),
             });
+            if let Some(needs) = state.needs {
+                add_needs(&mut info.needs, needs);
+            }
             info.position = info.position.min(state.position);
             if let Some(owner) = state.owner {
                 info.slots_held += 1;
@@ -199,10 +218,10 @@ impl Admin {
         for info in infos.values_mut() {
             info.lag = head.number().saturating_sub(info.position.number());
             info.instances = owners.get(&info.name).map_or(0, Vec::len);
-            let group = || RecordQuery::group(info.name.clone());
-            info.dead = all_of(store, RecordKind::DEAD, group()).await?.len() as u64;
-            info.refused = all_of(store, RecordKind::REFUSED, group()).await?.len() as u64;
-            for record in all_of(store, RecordKind::PARKED_KEY, group()).await? {
+            info.dead = store.count(RecordKind::DEAD, &info.name).await?;
+            info.refused = store.count(RecordKind::REFUSED, &info.name).await?;
+            for record in all_of(store, RecordKind::PARKED_KEY, RecordQuery::group(info.name.clone())).await?
+            {
                 info.parked += read::<crate::state::ParkedKey>(&record)?.queued;
             }
             if let Some(record) = store.find_one(RecordKind::CONSUMER, &info.name).await? {
@@ -367,6 +386,20 @@ impl Admin {
             work.append(stream, Expected::Any, vec![envelope]);
         }
         Ok(work.commit().await.into_result()?.appended)
+    }
+}
+
+/// Counts a slot to those that wait for the same version; the first of its events is told.
+fn add_needs(all: &mut Vec<(Needs, usize)>, needs: Needs) {
+    let same = |(other, _): &&mut (Needs, usize)| {
+        (other.event.as_str(), other.version) == (needs.event.as_str(), needs.version)
+    };
+    match all.iter_mut().find(same) {
+        Some((first, slots)) => {
+            first.position = first.position.min(needs.position);
+            *slots += 1;
+        }
+        None => all.push((needs, 1)),
     }
 }
 

@@ -4,28 +4,32 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::panic::Location;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use factum_core::{
-    Clock, Commit, ConsumerName, Guard, Position, Projection, Query, RecordKind, RecordQuery, Store,
-    StoreError, StoreErrorKind,
+    Clock, Commit, ConsumerName, Guard, Position, Projection, RecordKind, RecordQuery, Store, StoreError,
+    StoreErrorKind,
 };
 use tokio::task::JoinHandle;
 
-use crate::admin::Admin;
 use crate::clock::TokioClock;
 use crate::consumer::Consumer;
-use crate::consumer::session::{control, supervise};
-use crate::consumer::shared::{Shared, Status};
+use crate::consumer::session::supervise;
+use crate::consumer::shared::Shared;
+use crate::contracts::{self, Claims, ContractsRefused, Disagreements, Parts, catalog_of, record_contracts};
 use crate::inbox::{self, From, InboxDeclared};
+use crate::inline::inline_projections;
 use crate::instance::{Instance, RENEW, as_store_error};
-use crate::observe::{self, ConsumerFigures};
-use crate::projection::{Declared, WATCH, filler, state_of};
+use crate::projection::{Declared, WATCH, filler};
 use crate::relay::Relay;
 use crate::stop::{Stop, Stopper};
 use crate::watchdog::{Blocked, Watchdog};
+
+mod running;
+
+pub use running::{Running, WaitError};
 
 /// How often marks and replies past their window are removed.
 const PURGE: Duration = Duration::from_secs(60);
@@ -39,6 +43,12 @@ pub enum StartError {
         /// The name.
         name: ConsumerName,
     },
+    /// Code and catalog disagree.
+    #[error(transparent)]
+    Disagree(#[from] Disagreements),
+    /// The store has met contracts that the catalog does not keep.
+    #[error(transparent)]
+    Contracts(#[from] ContractsRefused),
     /// The store failed.
     #[error("the store cannot be used")]
     Store(#[from] StoreError),
@@ -84,13 +94,35 @@ pub struct App {
     consumers: Vec<Consumer>,
     inboxes: Vec<InboxDeclared>,
     projections: Vec<Declared>,
+    claims: Claims,
 }
 
 impl App {
     /// An app over a store, with nothing in it yet.
     pub fn new(store: Arc<dyn Store>) -> Self {
         let clock = Arc::new(TokioClock::default());
-        Self { store, clock, consumers: Vec::new(), inboxes: Vec::new(), projections: Vec::new() }
+        let claims = Claims::default();
+        Self { store, clock, consumers: Vec::new(), inboxes: Vec::new(), projections: Vec::new(), claims }
+    }
+
+    /// Runs this service of the catalog, whole: its consumers and projections must be the catalog's, and no others.
+    /// Said once for each service. Where none is named, an app runs the services that it has something of.
+    ///
+    /// # Panics
+    /// When the name breaks the grammar of service names.
+    #[must_use]
+    #[track_caller]
+    pub fn service(mut self, name: impl AsRef<str>) -> Self {
+        let name = name.as_ref().parse().unwrap_or_else(|error| panic!("{error}"));
+        self.claims.services.push((name, Location::caller()));
+        self
+    }
+
+    /// Runs only a part of its services: what the catalog lists and this app lacks runs elsewhere.
+    #[must_use]
+    pub fn partial(mut self) -> Self {
+        self.claims.is_partial = true;
+        self
     }
 
     /// Another clock for delays, timeouts and leases: tests move theirs by hand.
@@ -116,6 +148,7 @@ impl App {
 
     /// Runs a projection.
     #[must_use]
+    #[track_caller]
     pub fn projection<P: Projection>(mut self, projection: P) -> Self {
         self.projections.push(Declared::new(projection));
         self
@@ -128,12 +161,15 @@ impl App {
         self
     }
 
-    /// Starts everything.
+    /// Starts everything, and records the contract versions of the store's catalog.
     ///
     /// # Errors
-    /// When two parts have one name, or the store or a broker cannot be used.
-    pub async fn start(self) -> Result<Running, StartError> {
+    /// When two parts have one name, code and catalog disagree, the catalog does not keep what the store has recorded
+    /// of contracts, or the store or a broker cannot be used. Nothing runs then.
+    pub async fn start(mut self) -> Result<Running, StartError> {
         self.check_names()?;
+        self.agree().await?;
+        record_contracts(self.store.as_ref()).await?;
         let instance = Instance::new();
         instance.renew(self.store.as_ref()).await?;
         let (stopper, stop) = Stopper::new();
@@ -160,7 +196,7 @@ impl App {
         let watchdog = Watchdog::start(move || watched.blocked()).map_err(|error| {
             StoreError::new(StoreErrorKind::Other, "the watchdog's thread cannot be started").because(error)
         })?;
-        Ok(Running { core, stopper, tasks: Mutex::new(tasks), watchdog: Mutex::new(Some(watchdog)) })
+        Ok(Running::new(core, stopper, tasks, watchdog))
     }
 
     /// Starts everything, and stops it on ctrl-c or SIGTERM.
@@ -172,6 +208,30 @@ impl App {
         asked_to_stop().await;
         running.stop().await;
         Ok(())
+    }
+
+    /// Takes from the catalog what the code leaves open, and compares the rest.
+    async fn agree(&mut self) -> Result<(), StartError> {
+        let gate = self.store.gate().clone();
+        let Some(contracts) = catalog_of(gate.as_ref()) else { return Ok(()) };
+        let system = &contracts.catalog().system;
+        let inboxes = self.inboxes.iter_mut().map(|inbox| &mut inbox.consumer);
+        for consumer in self.consumers.iter_mut().chain(inboxes) {
+            if let Some(spec) = system.consumers.get(consumer.name()) {
+                let own =
+                    system.services.get(&spec.service.value).into_iter().flat_map(|service| &service.emits);
+                let emits = own.chain(&spec.emits).map(|name| name.value.clone()).collect();
+                *consumer = consumer.clone().settle(spec, emits);
+            }
+        }
+        let parts = Parts {
+            claims: &self.claims,
+            consumers: self.consumers.iter().collect(),
+            inboxes: &self.inboxes,
+            projections: &self.projections,
+            inline: inline_projections(self.store.as_ref()).await?,
+        };
+        Ok(contracts::check(contracts, &parts)?)
     }
 
     fn check_names(&self) -> Result<(), StartError> {
@@ -352,223 +412,5 @@ async fn stop_filler(core: &Core, declared: &Declared, suffix: &str, stopper: St
     let _ = task.await;
     if let Ok(name) = filler(&declared.name, suffix) {
         core.forget(&name);
-    }
-}
-
-/// A started app.
-pub struct Running {
-    core: Arc<Core>,
-    stopper: Stopper,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
-    watchdog: Mutex<Option<Watchdog>>,
-}
-
-/// What was waited for did not come in time.
-#[derive(Debug, thiserror::Error)]
-pub enum WaitError {
-    /// Not within the time given.
-    #[error("{consumer} is at position {at}, not yet at {position}")]
-    Late {
-        /// The consumer.
-        consumer: String,
-        /// Where it is.
-        at: Position,
-        /// Where it should be.
-        position: Position,
-    },
-    /// There is no such consumer in this app.
-    #[error("this app has no consumer {0}")]
-    Unknown(ConsumerName),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl Running {
-    /// The store.
-    #[must_use]
-    pub fn store(&self) -> &Arc<dyn Store> {
-        &self.core.store
-    }
-
-    /// Operates this app's store.
-    #[must_use]
-    pub fn admin(&self) -> Admin {
-        let core = self.core.clone();
-        Admin::new(self.core.store.clone()).nudging(move || {
-            core.all().iter().for_each(|shared| shared.nudge.notify_one());
-        })
-    }
-
-    /// Waits until a consumer, or a projection's live tables, have taken in everything up to `position`: what was
-    /// written is then seen by reads. Events that are parked are not waited for.
-    ///
-    /// # Errors
-    /// When that does not happen in time.
-    pub async fn wait_for(
-        &self,
-        consumer: &ConsumerName,
-        position: Position,
-        within: Duration,
-    ) -> Result<(), WaitError> {
-        let shared = self.find(consumer).await?;
-        let generation = control(&shared).await?.generation;
-        let late = self.core.clock.sleep(within);
-        tokio::pin!(late);
-        loop {
-            let changed = shared.progress.changed();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            let at = self.reached(&shared).await?;
-            // A replay that this process has not begun yet is still to be waited for.
-            let is_current =
-                shared.progress.least().is_none() || shared.generation.load(Ordering::Acquire) >= generation;
-            if at >= position && is_current {
-                return Ok(());
-            }
-            tokio::select! {
-                () = &mut changed => {}
-                // Slots of another instance do not announce themselves.
-                () = self.core.clock.sleep(Duration::from_millis(20)) => {}
-                () = &mut late => {
-                    return Err(WaitError::Late { consumer: consumer.to_string(), at, position });
-                }
-            }
-        }
-    }
-
-    async fn find(&self, name: &ConsumerName) -> Result<Arc<Shared>, WaitError> {
-        if let Some(shared) = self.core.get(name) {
-            return Ok(shared);
-        }
-        let state = state_of(self.core.store.as_ref(), name).await?;
-        let live = state.and_then(|state| state.live);
-        let filler = live.map(|suffix| filler(name, &suffix)).transpose()?;
-        filler.and_then(|name| self.core.get(&name)).ok_or_else(|| WaitError::Unknown(name.clone()))
-    }
-
-    async fn reached(&self, shared: &Shared) -> Result<Position, StoreError> {
-        let mine: HashMap<u16, Position> =
-            shared.progress.positions().map(|(slot, position)| (slot.number(), position)).collect();
-        if mine.len() == shared.consumer.slots().count() {
-            return Ok(mine.values().min().copied().unwrap_or_default());
-        }
-        let written = crate::admin::checkpoints(self.core.store.as_ref(), shared.name()).await?;
-        let at = |slot: u16| mine.get(&slot).copied().max(written.get(&slot).copied()).unwrap_or_default();
-        Ok(shared.consumer.slots().map(|slot| at(slot.number())).min().unwrap_or_default())
-    }
-
-    /// Waits until every consumer has taken in everything, including what that caused. Parked events whose time has
-    /// not come are not waited for.
-    ///
-    /// # Errors
-    /// When that does not happen in time.
-    pub async fn settled(&self, within: Duration) -> Result<(), WaitError> {
-        let started = self.core.clock.elapsed();
-        loop {
-            let head = self.core.store.head().await?;
-            for shared in self.core.all().iter().filter(|shared| !shared.is_inbox.load(Ordering::Relaxed)) {
-                let left = within.saturating_sub(self.core.clock.elapsed().saturating_sub(started));
-                self.wait_for(&shared.name().clone(), head, left).await?;
-            }
-            if self.core.store.head().await? == head {
-                return Ok(());
-            }
-        }
-    }
-
-    /// How a consumer is doing.
-    #[must_use]
-    pub fn status(&self, consumer: &ConsumerName) -> Option<Status> {
-        self.core.get(consumer).map(|shared| shared.status())
-    }
-
-    /// Whether every consumer runs, and who does not.
-    #[must_use]
-    pub fn health(&self) -> Vec<(ConsumerName, Status)> {
-        self.core.all().iter().map(|shared| (shared.name().clone(), shared.status())).collect()
-    }
-
-    /// Handlers that block their threads: they cannot be timed out, only mended.
-    #[must_use]
-    pub fn blocked(&self) -> Vec<Blocked> {
-        self.core.blocked()
-    }
-
-    /// Figures of every consumer at this moment.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn figures(&self) -> Result<Vec<ConsumerFigures>, StoreError> {
-        let head = self.core.store.head().await?;
-        let now = self.core.store.now().await?;
-        let mut all = Vec::new();
-        for shared in self.core.all() {
-            let is_inbox = shared.is_inbox.load(Ordering::Relaxed);
-            let done = shared.progress.least().filter(|_| !is_inbox).unwrap_or(head);
-            let mut lag = Duration::ZERO;
-            if done < head {
-                let types = shared.consumer.handles().into_iter().map(|known| known.name).collect();
-                let kind = shared.consumer.kind();
-                let query = Query { types, kind, limit: 1, ..Query::default() }.after(done);
-                let next = self.core.store.read(&query).await?.events.pop();
-                lag = next.map_or(Duration::ZERO, |event| now.since(event.envelope.time));
-            }
-            all.push(ConsumerFigures {
-                consumer: shared.name().to_string(),
-                metrics: shared.metrics.clone(),
-                lag_events: head.number().saturating_sub(done.number()),
-                lag,
-                is_up: shared.status() == Status::Running,
-            });
-        }
-        Ok(all)
-    }
-
-    /// The figures as Prometheus text.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn metrics(&self) -> Result<String, StoreError> {
-        let head = self.core.store.head().await?;
-        let held = Duration::from_micros(self.core.store.stats().held_us);
-        Ok(observe::prometheus(head.number(), held, &self.figures().await?))
-    }
-
-    /// Ends every task where it stands, letting nothing go: what a crash leaves behind. For tests of recovery.
-    pub async fn abort(&self) {
-        let tasks = self.take_tasks();
-        for task in &tasks {
-            task.abort();
-        }
-        for task in tasks {
-            // Each ends as aborted.
-            let _ = task.await;
-        }
-        self.stop_watchdog();
-    }
-
-    fn take_tasks(&self) -> Vec<JoinHandle<()>> {
-        std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn stop_watchdog(&self) {
-        let watchdog = self.watchdog.lock().unwrap_or_else(PoisonError::into_inner).take();
-        watchdog.into_iter().for_each(Watchdog::stop);
-    }
-
-    /// Finishes what is in hand, lets every slot go, and joins every task; handlers that do not finish within four
-    /// seconds are dropped, and their events run again on the next start. Stopping twice is stopping once.
-    pub async fn stop(&self) {
-        self.stopper.stop();
-        for task in self.take_tasks() {
-            if let Err(error) = task.await {
-                tracing::error!(error = error.to_string(), "a task of the app broke");
-            }
-        }
-        self.stop_watchdog();
-        if let Err(error) = self.core.instance.end(self.core.store.as_ref()).await {
-            tracing::warn!(error = error.to_string(), "the instance's lease could not be ended");
-        }
     }
 }

@@ -5,19 +5,24 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use factum_contract::system::{ConsumerSpec, Idempotency};
 use factum_core::{
     ConsumerName, Context, DecodeError, EncodeError, Envelope, EventName, EventSet, EventType, Failure,
     Handler, Kind, PartitionKey, RetryPolicy, SLOTS, Slot, StartAt,
 };
 
+pub(crate) mod aside;
 pub(crate) mod attempt;
 mod batch;
 pub(crate) mod lane;
 pub(crate) mod letter;
+pub(crate) mod once;
 pub(crate) mod parked;
 pub(crate) mod reader;
 pub(crate) mod session;
@@ -44,9 +49,13 @@ pub enum Effects {
 ///
 /// Events of one key are handled in order, one at a time; different keys at the same time. Effects in the store
 /// happen exactly once per event.
+///
+/// What the catalog says of a consumer of this name (retries, timeout, dead letters, idempotency, lanes) holds unless
+/// the code says otherwise: a catalog is enough, and so is code.
 #[derive(Clone)]
 pub struct Consumer {
     name: ConsumerName,
+    at: &'static Location<'static>,
     /// Sorted by name: a few comparisons find one sooner than a hash.
     routes: Vec<Route>,
     everything: Option<Arc<dyn Handles>>,
@@ -58,11 +67,37 @@ pub struct Consumer {
     pub(crate) effects: Effects,
     /// Whether all its keys share one slot.
     is_one_slot: bool,
+    /// Whether the catalog is to list it.
+    pub(crate) is_declared: bool,
+    /// What the code has said, so that the catalog does not.
+    said: Said,
+    /// Handles what carries the same value once.
+    pub(crate) once: Option<Once>,
+    /// How long the inbox remembers, when the catalog says so.
+    pub(crate) window: Option<Duration>,
+    /// What the catalog says it emits.
+    pub(crate) emits: Option<Arc<[EventName]>>,
+}
+
+/// Which settings the code has made.
+#[derive(Debug, Clone, Copy, Default)]
+struct Said {
+    lanes: bool,
+    retry: bool,
+    idempotency: bool,
+}
+
+/// A field whose value is remembered: another event of the same type with the same value is not handled again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Once {
+    pub(crate) field: String,
+    pub(crate) window: Duration,
 }
 
 #[derive(Clone)]
 pub(crate) struct Route {
     pub(crate) known: EventType,
+    at: &'static Location<'static>,
     pub(crate) handler: Arc<dyn Handles>,
 }
 
@@ -123,10 +158,12 @@ impl Consumer {
     /// # Panics
     /// When the name breaks the grammar of consumer names.
     #[must_use]
+    #[track_caller]
     pub fn new(name: impl AsRef<str>) -> Self {
         let name = name.as_ref().parse().unwrap_or_else(|error| panic!("{error}"));
         Self {
             name,
+            at: Location::caller(),
             routes: Vec::new(),
             everything: None,
             lanes: 8,
@@ -136,6 +173,11 @@ impl Consumer {
             parked_max: 10_000,
             effects: Effects::Any,
             is_one_slot: false,
+            is_declared: true,
+            said: Said::default(),
+            once: None,
+            window: None,
+            emits: None,
         }
     }
 
@@ -144,14 +186,16 @@ impl Consumer {
     /// # Panics
     /// When one of them has a handler already.
     #[must_use]
+    #[track_caller]
     pub fn on<E: EventSet>(mut self, handler: impl Handler<E>) -> Self {
+        let at = Location::caller();
         let handler: Arc<dyn Handles> = Arc::new(Typed { handler, event: PhantomData });
         for known in E::types() {
             let Err(place) = self.place(&known.name) else {
                 let (consumer, name) = (&self.name, &known.name);
                 panic!("consumer {consumer} has two handlers for {name}: join them, or make two consumers");
             };
-            self.routes.insert(place, Route { known, handler: handler.clone() });
+            self.routes.insert(place, Route { known, at, handler: handler.clone() });
         }
         self
     }
@@ -163,10 +207,12 @@ impl Consumer {
         self
     }
 
-    /// How many workers share the slots: 1 to 64, default 8. May change from start to start.
+    /// How many workers share the slots: 1 to 64; default: what the catalog says, else 8. May change from start to
+    /// start.
     #[must_use]
     pub fn lanes(mut self, lanes: usize) -> Self {
         self.lanes = lanes.clamp(1, LANES_MAX);
+        self.said.lanes = true;
         self
     }
 
@@ -177,10 +223,31 @@ impl Consumer {
         self
     }
 
-    /// How failures are dealt with.
+    /// How failures are dealt with; default: what the catalog says, over the defaults of [`RetryPolicy`].
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.policy = policy;
+        self.said.retry = true;
+        self
+    }
+
+    /// Handles events of one type that carry the same value in a top-level `field` once within `window`, whatever
+    /// their ids: for producers that say the same thing twice. Default: what the catalog says; without it, only the
+    /// same event id is the same event.
+    ///
+    /// The mark is committed with the handler's effects, so a failed attempt leaves none, and a replay of the event
+    /// that was handled runs again. An event without the field is handled.
+    #[must_use]
+    pub fn once_per(mut self, field: impl Into<String>, window: Duration) -> Self {
+        self.once = Some(Once { field: field.into(), window });
+        self.said.idempotency = true;
+        self
+    }
+
+    /// Runs though the catalog does not list it: a tool, a test, a part that is nobody else's affair.
+    #[must_use]
+    pub fn undeclared(mut self) -> Self {
+        self.is_declared = false;
         self
     }
 
@@ -231,6 +298,43 @@ impl Consumer {
         &self.name
     }
 
+    /// Takes from the catalog what the code has not said.
+    pub(crate) fn settle(mut self, spec: &ConsumerSpec, emits: Arc<[EventName]>) -> Self {
+        if !self.said.retry {
+            self.policy = spec.retry_policy();
+        }
+        if let Some(lanes) = spec.lanes.filter(|_| !self.said.lanes) {
+            self.lanes = (lanes as usize).clamp(1, LANES_MAX);
+        }
+        match &spec.idempotency {
+            Some(Idempotency::Field { by, window }) if !self.said.idempotency => {
+                self.once = Some(Once {
+                    field: by.value.clone(),
+                    window: window.unwrap_or(crate::execute::REPLY_WINDOW),
+                });
+            }
+            Some(Idempotency::EventId { window }) => self.window = *window,
+            _ => {}
+        }
+        self.emits = Some(emits);
+        self
+    }
+
+    /// Where the code declares it.
+    pub(crate) fn place_in_code(&self) -> &'static Location<'static> {
+        self.at
+    }
+
+    /// What it has handlers for, and where the code says so.
+    pub(crate) fn handled(&self) -> impl Iterator<Item = (&EventType, &'static Location<'static>)> {
+        self.routes.iter().map(|route| (&route.known, route.at))
+    }
+
+    /// Whether it has a handler for whatever has none of its own.
+    pub(crate) fn takes_everything(&self) -> bool {
+        self.everything.is_some()
+    }
+
     /// The types that it handles; empty when it handles everything.
     #[must_use]
     pub fn handles(&self) -> Vec<EventType> {
@@ -245,6 +349,11 @@ impl Consumer {
     /// Where the route of an event is, or would be.
     fn place(&self, name: &EventName) -> Result<usize, usize> {
         self.routes.binary_search_by(|route| route.known.name.cmp(name))
+    }
+
+    /// The type as which it knows an event, when it has a handler of its own for it.
+    pub(crate) fn known(&self, name: &EventName) -> Option<&EventType> {
+        self.place(name).ok().map(|place| &self.routes[place].known)
     }
 
     /// Whether it needs to see commands.

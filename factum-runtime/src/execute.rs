@@ -11,6 +11,7 @@ use factum_core::{
     RecordKind, Recorded, Store, StoreError, StreamId, TraceParent, Unopened, Version, Work, hash64,
 };
 
+use crate::contracts;
 use crate::state::{ReplyState, read, to_bytes};
 use crate::telemetry;
 use tracing::Instrument;
@@ -313,7 +314,7 @@ fn decode<E: EventSet>(gate: &dyn Gate, event: Recorded) -> Result<E, Unreadable
     let written = &event.envelope.event_type;
     let known: Option<EventType> = E::types().into_iter().find(|known| known.name == written.name);
     let opened = match &known {
-        Some(known) => gate.open(&event.envelope, known).map_err(Unreadable::Unopened)?,
+        Some(known) => contracts::open(gate, &event.envelope, known).map_err(Unreadable::Unopened)?,
         None => None,
     };
     let envelope = opened.as_ref().unwrap_or(&event.envelope);

@@ -17,6 +17,7 @@ use factum_core::{
 use tracing::Instrument;
 
 use crate::consumer::Consumer;
+use crate::consumer::aside::{self, Aside};
 use crate::consumer::attempt::{Arrived, Outcome, attempt};
 use crate::consumer::lane::{CONFLICTS_MAX, too_many_conflicts};
 use crate::consumer::letter::{troubled, undecodable};
@@ -24,7 +25,7 @@ use crate::consumer::session;
 use crate::consumer::shared::Shared;
 use crate::instance::as_store_error;
 use crate::observe::count;
-use crate::state::{KeyWaits, ParkedKey, Troubled, as_seen, read};
+use crate::state::{ParkedKey, StateError, Troubled, read};
 use crate::stop::Stop;
 use crate::watchdog::Seat;
 
@@ -38,8 +39,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct From {
     broker: Arc<dyn Broker>,
-    topics: Vec<Topic>,
-    window: Duration,
+    pub(crate) topics: Vec<Topic>,
+    window: Option<Duration>,
 }
 
 impl From {
@@ -49,14 +50,31 @@ impl From {
     /// When a topic breaks the grammar of topics.
     pub fn broker<'t>(broker: Arc<dyn Broker>, topics: impl IntoIterator<Item = &'t str>) -> Self {
         let parse = |topic: &str| topic.parse().unwrap_or_else(|error| panic!("{error}"));
-        Self { broker, topics: topics.into_iter().map(parse).collect(), window: WINDOW }
+        Self { broker, topics: topics.into_iter().map(parse).collect(), window: None }
     }
 
-    /// How long a mark stops a second delivery; longer than the broker may redeliver or replay.
+    /// The topics of the events that the consumer handles, as their contracts name them.
+    pub fn topics_of_events(broker: Arc<dyn Broker>) -> Self {
+        Self { broker, topics: Vec::new(), window: None }
+    }
+
+    /// How long a mark stops a second delivery; longer than the broker may redeliver or replay. Default: the window
+    /// that the catalog names beside `idempotency: { by: event-id }`, else seven days.
     #[must_use]
     pub fn window(mut self, window: Duration) -> Self {
-        self.window = window;
+        self.window = Some(window);
         self
+    }
+
+    /// The topics to listen to.
+    pub(crate) fn topics_of(&self, consumer: &Consumer) -> Vec<Topic> {
+        if !self.topics.is_empty() {
+            return self.topics.clone();
+        }
+        let mut topics: Vec<Topic> = consumer.handled().map(|(known, _)| known.topic.clone()).collect();
+        topics.sort();
+        topics.dedup();
+        topics
     }
 }
 
@@ -65,11 +83,18 @@ pub(crate) struct InboxDeclared {
     pub(crate) consumer: Consumer,
 }
 
+impl InboxDeclared {
+    /// How long it remembers what was handled.
+    pub(crate) fn window(&self) -> Duration {
+        self.source.window.or(self.consumer.window).unwrap_or(WINDOW)
+    }
+}
+
 /// Runs the intake of every topic, and the lanes that try parked deliveries again.
 pub(crate) async fn supervise(shared: Arc<Shared>, source: From, stop: Stop) {
     shared.is_inbox.store(true, Ordering::Relaxed);
     let mut intakes = tokio::task::JoinSet::new();
-    for topic in source.topics.clone() {
+    for topic in source.topics_of(&shared.consumer) {
         let (shared, source, stop) = (shared.clone(), source.clone(), stop.clone());
         intakes.spawn(async move { keep_taking(&shared, &source, &topic, &stop).await });
     }
@@ -222,7 +247,8 @@ async fn handle_one(
             return committed(work.commit().await);
         }
     };
-    let mark = mark(shared, &envelope.id.to_string(), source.window);
+    let window = source.window.or(shared.consumer.window).unwrap_or(WINDOW);
+    let mark = mark(shared, &envelope.id.to_string(), window);
     if shared.store.find_one(RecordKind::MARK, &mark.id).await?.is_some() {
         return Ok(());
     }
@@ -275,6 +301,11 @@ async fn handle_one(
             Outcome::Later { after, why } => {
                 return set_aside(shared, &arrived, slot, &mark, 0, "later", why, Some(after)).await;
             }
+            Outcome::Newer { why } => {
+                // Its slot's lane finds it parked, and lets the slot go to an instance that can read it.
+                let now = Some(Duration::ZERO);
+                return set_aside(shared, &arrived, slot, &mark, 0, "newer", why, now).await;
+            }
             Outcome::Failed { reason, error } => {
                 count(&shared.metrics.failed, 1);
                 let is_outage = shared.failed(hash64(envelope.key.as_str().as_bytes()));
@@ -304,34 +335,17 @@ async fn set_aside(
     let mut letter: Troubled = troubled(shared, arrived, attempts, reason, error);
     letter.later_since = (reason == "later").then_some(now);
     let is_dead = delay.is_none() && reason != "queued";
+    let how = if is_dead { Aside::Dead } else { Aside::Parked };
     loop {
         let id = ParkedKey::id(shared.name(), slot, &letter.key);
         let record = shared.store.find_one(RecordKind::PARKED_KEY, &id).await?;
-        let known = record.as_ref().map(read::<ParkedKey>).transpose()?;
-        let mut key = known.unwrap_or_else(|| ParkedKey {
-            key: letter.key.clone(),
-            slot: slot.number(),
-            queued: 0,
-            waits: if is_dead { KeyWaits::Held } else { KeyWaits::Due },
-            since: now,
-            error: letter.error.clone(),
-        });
         let due = match &record {
             Some(record) => record.due,
             None => delay.map(|delay| now.plus(delay)),
         };
+        let known = record.map(|record| Ok::<_, StateError>((record.revision, read::<ParkedKey>(&record)?)));
         let mut work = shared.store.begin().await?;
-        if is_dead {
-            work.put(letter.record(RecordKind::DEAD, slot), Guard::Any);
-        } else {
-            key.queued += 1;
-            work.put(letter.record(RecordKind::PARKED, slot), Guard::Any);
-        }
-        let is_kept = !is_dead || shared.consumer.policy.on_dead == factum_core::OnDead::Hold;
-        if is_kept {
-            let revision = record.as_ref().map_or(0, |record| record.revision);
-            work.put(key.record(shared.name(), due), as_seen(revision));
-        }
+        aside::set_aside(shared, slot, &letter, how, known.transpose()?, due, work.as_mut());
         work.put(mark.clone(), Guard::Any);
         match work.commit().await {
             Commit::Committed(_) => {

@@ -19,6 +19,7 @@ use factum_core::{
     WriteError,
 };
 
+use crate::contracts;
 use crate::erase;
 use crate::instance::as_store_error;
 use crate::projection::{self, create_tables};
@@ -26,6 +27,9 @@ use crate::state::{ProjectionState, as_seen, read, to_bytes};
 
 /// How long a retry with the same event ids is told apart from a first append.
 const RETRY_WINDOW: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// What the records of inline projections are listed under.
+const GROUP: &str = "inline";
 
 type Applied<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
 type Apply =
@@ -106,7 +110,7 @@ impl InlineStore {
         state.personal.extend(erase::personal_tables(tables, suffix));
         let mut work = self.inner.begin().await?;
         let revision = record.map_or(0, |record| record.revision);
-        let new = Record::new(RecordKind::PROJECTION, "inline", inline.name.clone(), to_bytes(&state));
+        let new = Record::new(RecordKind::PROJECTION, GROUP, inline.name.clone(), to_bytes(&state));
         work.put(new, as_seen(revision));
         committed(work.commit().await)
     }
@@ -151,10 +155,16 @@ async fn apply(
 ) -> Result<(), Failure> {
     let known = inline.types.iter().find(|known| known.name == envelope.event_type.name);
     let opened = match known {
-        Some(known) => gate.open(envelope, known)?,
+        Some(known) => contracts::open(gate, envelope, known)?,
         None => None,
     };
     (inline.apply)(opened.as_ref().unwrap_or(envelope), origin, now, work).await
+}
+
+/// The projections that code has applied to this store inline.
+pub(crate) async fn inline_projections(store: &dyn Store) -> Result<Vec<String>, StoreError> {
+    let records = store.find(RecordKind::PROJECTION, &RecordQuery::group(GROUP)).await?;
+    Ok(records.into_iter().map(|record| record.id).collect())
 }
 
 fn committed(commit: Commit) -> Result<(), StoreError> {
@@ -222,6 +232,10 @@ impl Store for InlineStore {
 
     async fn find(&self, kind: RecordKind, query: &RecordQuery) -> Result<Vec<Record>, StoreError> {
         self.inner.find(kind, query).await
+    }
+
+    async fn count(&self, kind: RecordKind, group: &str) -> Result<u64, StoreError> {
+        self.inner.count(kind, group).await
     }
 }
 

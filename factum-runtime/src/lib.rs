@@ -7,6 +7,7 @@ pub mod admin;
 pub mod app;
 pub mod clock;
 pub mod consumer;
+pub mod contracts;
 mod erase;
 pub mod execute;
 mod inbox;
@@ -26,6 +27,7 @@ pub use app::{App, Running, StartError};
 pub use clock::TokioClock;
 pub use consumer::shared::Status;
 pub use consumer::{Anything, Consumer, Effects};
+pub use contracts::{ContractRefusal, ContractsRefused, Disagreement, Disagreements, record_contracts};
 pub use execute::{
     DecideError, ExecuteError, ExecuteOptions, Executed, Idempotency, decide, execute, execute_with,
 };

@@ -16,6 +16,8 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("factum_consumer_dead_total", "counter", "Events that became dead letters"),
     ("factum_consumer_refused_total", "counter", "Events refused by name"),
     ("factum_consumer_conflicts_total", "counter", "Units run again because somebody came between"),
+    ("factum_consumer_repeated_total", "counter", "Events passed over because another said the same"),
+    ("factum_consumer_undeclared_total", "counter", "Attempts that emitted what the catalog does not list"),
     ("factum_consumer_parked", "gauge", "Events that wait, parked or behind a parked one"),
     ("factum_consumer_lag_events", "gauge", "Positions between the slowest slot and the head of the log"),
     ("factum_consumer_lag_seconds", "gauge", "Age of the oldest event that is not handled yet"),
@@ -131,6 +133,10 @@ pub struct ConsumerMetrics {
     pub refused: AtomicU64,
     /// Units run again.
     pub conflicts: AtomicU64,
+    /// Events passed over.
+    pub repeated: AtomicU64,
+    /// Attempts that emitted what the catalog does not list.
+    pub undeclared: AtomicU64,
     /// Events that wait now.
     pub waiting: AtomicU64,
     /// Length of attempts.
@@ -197,6 +203,8 @@ fn write_one(out: &mut String, name: &str, figures: &ConsumerFigures) {
         "dead_total" => number(&metrics.dead),
         "refused_total" => number(&metrics.refused),
         "conflicts_total" => number(&metrics.conflicts),
+        "repeated_total" => number(&metrics.repeated),
+        "undeclared_total" => number(&metrics.undeclared),
         "parked" => number(&metrics.waiting),
         "lag_events" => figures.lag_events as f64,
         "lag_seconds" => figures.lag.as_secs_f64(),

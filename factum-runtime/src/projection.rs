@@ -5,13 +5,14 @@
 //! consumer under another name: it catches up, crashes and resumes like any other.
 
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
 use factum_core::projection::PhysicalNames;
 use factum_core::{
-    Commit, ConsumerName, Context, EventSet, Failure, Handler, Projection, Record, RecordKind, Rows, Store,
-    StoreError, StoreErrorKind, SubjectForgotten, Table, Tables, Value,
+    Commit, ConsumerName, Context, EventSet, EventType, Failure, Handler, Projection, Record, RecordKind,
+    Rows, Store, StoreError, StoreErrorKind, SubjectForgotten, Table, Tables, Value,
 };
 
 use crate::consumer::{Consumer, Effects};
@@ -57,12 +58,16 @@ pub(crate) async fn apply<P: Projection>(
 /// A projection without its type.
 pub(crate) struct Declared {
     pub(crate) name: ConsumerName,
+    /// Where the code declares it.
+    pub(crate) at: &'static Location<'static>,
+    pub(crate) types: Vec<EventType>,
     pub(crate) version: u32,
     pub(crate) tables: Vec<Table>,
     make: Box<dyn Fn(&str, ConsumerName) -> Consumer + Send + Sync>,
 }
 
 impl Declared {
+    #[track_caller]
     pub(crate) fn new<P: Projection>(projection: P) -> Self {
         let projection = Arc::new(projection);
         let follows_forgotten = P::Input::types().iter().any(erase::is_forgotten);
@@ -77,8 +82,10 @@ impl Declared {
             }
             consumer.renamed(name).effects(Effects::TablesOnly).in_one_slot()
         };
-        assert!(!P::Input::types().is_empty(), "projection {} follows no events", P::NAME);
-        Self { name: P::NAME, version: P::VERSION, tables: P::tables(), make: Box::new(make) }
+        let types = P::Input::types();
+        assert!(!types.is_empty(), "projection {} follows no events", P::NAME);
+        let at = Location::caller();
+        Self { name: P::NAME, at, types, version: P::VERSION, tables: P::tables(), make: Box::new(make) }
     }
 
     /// The consumer that fills the tables of a suffix.

@@ -51,7 +51,7 @@ impl Relay {
 
     pub(crate) fn into_consumer(self) -> Consumer {
         let publishes = Publishes { broker: self.broker, topics: self.topics };
-        Consumer::new(self.name).lanes(self.lanes).on_everything(publishes)
+        Consumer::new(self.name).lanes(self.lanes).on_everything(publishes).undeclared()
     }
 }
 

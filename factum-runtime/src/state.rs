@@ -77,6 +77,9 @@ pub struct SlotState {
     /// The event that was started alone after a crash, and how often.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Started>,
+    /// What whoever takes it must be able to read: the instance that let it go was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Needs>,
 }
 
 impl State for SlotState {
@@ -90,6 +93,23 @@ pub struct Started {
     pub position: Position,
     /// How often it was started without an end.
     pub starts: u32,
+}
+
+/// A contract version that stands next in a slot, newer than the instance knew that met it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Needs {
+    /// Its contract name.
+    pub event: String,
+    /// Its contract version.
+    pub version: u32,
+    /// Where it stands; the start when it came from a broker.
+    pub position: Position,
+}
+
+impl std::fmt::Display for Needs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.v{}", self.event, self.version)
+    }
 }
 
 impl SlotState {
@@ -395,6 +415,42 @@ pub struct RingState {
 
 impl State for RingState {
     const KIND: RecordKind = RecordKind::KEYS;
+}
+
+/// A contract version that the store has met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContractState {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
+    /// "event" or "command".
+    pub kind: String,
+    /// Hash of its meaning, which never changes; as `factum_contract::meaning::hash` writes it.
+    pub meaning: String,
+    /// The contract as one JSON text, which `factum_contract::Contract::of_json_text` reads; its wording may change.
+    pub contract: String,
+    /// When the store met it first.
+    pub recorded_at: Timestamp,
+}
+
+impl State for ContractState {
+    const KIND: RecordKind = RecordKind::CONTRACT;
+}
+
+impl ContractState {
+    /// The record's id: `order.placed.v1`.
+    #[must_use]
+    pub fn id(name: &str, version: u32) -> String {
+        format!("{name}.v{version}")
+    }
+
+    /// The record to put.
+    #[must_use]
+    pub fn record(&self) -> Record {
+        let id = Self::id(&self.name, self.version);
+        Record::new(RecordKind::CONTRACT, self.name.clone(), id, to_bytes(self))
+    }
 }
 
 /// Who did what to the system, when and why.

@@ -4,8 +4,8 @@
 
 use factum_core::{Position, Record, RecordKind};
 use factum_runtime::state::{
-    AuditEntry, ControlState, InstanceState, KeyWaits, ParkedKey, ProjectionState, ReadAhead, ReplyState,
-    SlotState, State, Troubled, read,
+    AuditEntry, ContractState, ControlState, InstanceState, KeyWaits, ParkedKey, ProjectionState, ReadAhead,
+    ReplyState, SlotState, State, Troubled, read,
 };
 
 fn stored<T: State>(json: &'static str) -> T {
@@ -19,6 +19,9 @@ fn format_1_of_slots_and_control_is_read() {
     assert_eq!((slot.position, slot.owner.as_deref()), (Position::at(7), Some("i-1")));
     assert_eq!(slot.started.unwrap().starts, 2);
     assert_eq!(stored::<SlotState>(r#"{"format":1,"position":7}"#).owner, None);
+    let waiting: SlotState =
+        stored(r#"{"format":1,"position":7,"needs":{"event":"order.placed","version":2,"position":9}}"#);
+    assert_eq!(waiting.needs.unwrap().to_string(), "order.placed.v2");
     let control: ControlState = stored(
         r#"{"format":1,"paused":true,"reason":"lunch","generation":3,
             "replay":{"id":"0192f3c4-7e2a-7c3b-9d55-0d4e8f6a1b2c","until":9}}"#,
@@ -61,6 +64,18 @@ fn format_1_of_projections_replies_and_audit_is_read() {
     let entry: AuditEntry =
         stored(r#"{"format":1,"actor":"ann","action":"requeue","target":"t","at":"2026-01-05T10:00:00Z"}"#);
     assert_eq!(entry.action, "requeue");
+}
+
+#[test]
+fn format_1_of_contracts_is_read() {
+    let contract: ContractState = stored(
+        r#"{"format":1,"name":"order.placed","version":1,"kind":"event","meaning":"00ff00ff00ff00ff",
+            "contract":"{\"event\":\"order.placed\",\"version\":1,\"owner\":\"orders\",\"key\":\"orderId\",\"payload\":{\"type\":\"object\",\"required\":[\"orderId\"],\"properties\":{\"orderId\":{\"type\":\"string\"}}},\"topic\":\"order.placed\",\"stream\":\"order\",\"ordering\":\"per-key\",\"compatibility\":\"full\",\"policy\":\"lenient\"}",
+            "recorded_at":"2026-01-05T10:00:00Z"}"#,
+    );
+    assert_eq!((contract.name.as_str(), contract.version), ("order.placed", 1));
+    let read = factum_contract::Contract::of_json_text(&contract.contract).unwrap();
+    assert_eq!((read.key.as_str(), read.category.as_str()), ("orderId", "order"));
 }
 
 #[test]

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 pub use factum_core::*;
 pub use factum_runtime::{
-    Admin, Anything, App, Blocked, Consumer, DecideError, Effects, ExecuteError, ExecuteOptions, Executed,
-    Idempotency, InlineStore, ReadSide, Relay, Running, Source, StartError, Status, TokioClock, admin, app,
-    consumer, decide, execute, execute_with, observe, relay, ring, state, telemetry,
+    Admin, Anything, App, Blocked, Consumer, ContractsRefused, DecideError, Disagreements, Effects,
+    ExecuteError, ExecuteOptions, Executed, Idempotency, InlineStore, ReadSide, Relay, Running, Source,
+    StartError, Status, TokioClock, admin, app, consumer, decide, execute, execute_with, observe,
+    record_contracts, relay, ring, state, telemetry,
 };
 
 /// Contracts: catalogs, validation, and what generated code stands on.
@@ -39,7 +40,7 @@ pub mod prelude {
     pub use factum_runtime::{App, Consumer, ReadSide, Relay};
 }
 
-use factum_contract::{CatalogSource, Contracts, ContractsError};
+use factum_contract::{Contracts, ContractsError};
 
 /// Why a store was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -63,12 +64,17 @@ pub enum OpenError {
 /// Opens the store that a URL names, guarded by a catalog: `sqlite:orders.db` or `memory:`.
 ///
 /// Every event that breaks its contract is refused before it is stored, and every recorded one is checked, and
-/// brought to the version that the code knows, before it is handled. When the catalog has personal data, it is sealed
-/// with keys from `orders.keys.db` beside the store, under the master key of the environment: see [`keys`].
+/// brought to the version that the code knows, before it is handled. The catalog is the constant of generated code, or
+/// [`Contracts`] where upcast steps call code: `Contracts::try_from(CATALOG)?.upcaster("split-name", split_name)`.
+/// When the catalog has personal data, it is sealed with keys from `orders.keys.db` beside the store, under the master
+/// key of the environment: see [`keys`].
 ///
 /// # Errors
 /// When the catalog is not valid, or the keys or the store cannot be opened.
-pub async fn open(url: &str, catalog: CatalogSource) -> Result<Arc<dyn Store>, OpenError> {
+pub async fn open(
+    url: &str,
+    catalog: impl TryInto<Contracts, Error: Into<ContractsError>>,
+) -> Result<Arc<dyn Store>, OpenError> {
     Ok(open_for_maintenance(url, catalog).await?.store)
 }
 
@@ -78,12 +84,12 @@ pub async fn open(url: &str, catalog: CatalogSource) -> Result<Arc<dyn Store>, O
 /// As [`open`].
 pub async fn open_for_maintenance(
     url: &str,
-    catalog: CatalogSource,
+    catalog: impl TryInto<Contracts, Error: Into<ContractsError>>,
 ) -> Result<factum_store::Opened, OpenError> {
-    open_with(url, Contracts::try_from(catalog)?, keys::KeyOptions::default()).await
+    open_with(url, catalog.try_into().map_err(Into::into)?, keys::KeyOptions::default()).await
 }
 
-/// The same with contracts that are compiled already (they may have upcasters), and with keys from elsewhere.
+/// The same with contracts that are compiled already, and with keys from elsewhere.
 ///
 /// # Errors
 /// As [`open`].

@@ -38,7 +38,7 @@ pub async fn tell(terminal: Terminal) -> anyhow::Result<()> {
         jitter: 0.0,
         ..RetryPolicy::default()
     };
-    let shop = Shop::open("memory:", Settings { retry, ..Settings::default() }).await?;
+    let shop = Shop::open("memory:", Settings { retry: Some(retry), ..Settings::default() }).await?;
     let store = shop.running().store().clone();
     let printer = facts::print(store.clone(), terminal, Instant::now());
     let teller = Teller { desk: Desk::new(store.clone(), shipping::keep), store, shop, terminal };

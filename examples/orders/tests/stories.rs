@@ -334,7 +334,7 @@ impl Handler<OrderPaid> for Reads {
 async fn a_handler_reads_everything_that_is_known_of_an_event() {
     let house = House::open().await;
     let seen = Arc::new(Mutex::new(None));
-    let audit = Consumer::new("audit").on::<OrderPaid>(Reads(seen.clone()));
+    let audit = Consumer::new("audit").on::<OrderPaid>(Reads(seen.clone())).undeclared();
     let audit = App::new(house.store.clone()).consumer(audit).start().await.unwrap();
     let order = OrderId::of(Uuid::now_v7());
     let asked = Asked { actor: Some("ann".parse().unwrap()), idempotency: None };

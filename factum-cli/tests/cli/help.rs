@@ -6,7 +6,7 @@ use crate::look::shown;
 use crate::terminal::Terminal;
 
 /// Commands that stand at the end of a command line.
-pub(crate) const COMMANDS: [&[&str]; 38] = [
+pub(crate) const COMMANDS: [&[&str]; 39] = [
     &["tail"],
     &["log"],
     &["stream"],

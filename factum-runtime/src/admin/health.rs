@@ -44,6 +44,13 @@ impl Admin {
                     format!("`factum consumers resume {name}`"),
                 );
             }
+            for (needs, slots) in &info.needs {
+                let what = format!(
+                    "consumer {name} waits with {} for an instance that reads {needs}",
+                    counted(*slots as u64, "slot")
+                );
+                say(false, what, format!("start a release whose code handles {needs}"));
+            }
             if info.dead > 0 {
                 let what = format!("consumer {name} has {}", counted(info.dead, "dead letter"));
                 say(false, what, format!("`factum dlq list --consumer {name}`"));

@@ -1,15 +1,12 @@
 //! Replay: the same consumer, with its checkpoints moved back.
 //!
-//! A replay that would run effects outside the store needs the operator's explicit word. The checkpoints are moved
-//! and the consumer's generation raised in one unit, so that running instances let go of what they knew.
+//! A replay that would run effects outside the store needs the operator's explicit word. How checkpoints are moved is
+//! written beside the reset.
 
-use factum_core::{
-    Commit, ConsumerName, EventId, Guard, Position, Query, RecordKind, SLOTS, Slot, Timestamp,
-};
+use factum_core::{ConsumerName, EventId, Position, Query, Timestamp};
 
 use super::{Admin, AdminError, position_at};
-use crate::instance::as_store_error;
-use crate::state::{ControlState, ReplayState, SlotState, as_seen, read, to_bytes};
+use crate::state::ReplayState;
 
 /// What to replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,50 +86,12 @@ impl Admin {
             )));
         }
         let id = EventId::new();
-        while !self.try_replay(request, &plan, id).await? {}
-        self.changed();
+        let detail = format!("replay {id} after {} until {}", plan.after, plan.until);
+        let audit = self.audit_record("replay", request.consumer.as_str(), detail).await?;
+        let after = plan.after;
+        let back = |at: Position| (at > after).then_some(after);
+        self.move_slots(&request.consumer, back, Some(ReplayState { id, until: plan.until }), audit).await?;
         plan.id = Some(id);
         Ok(plan)
-    }
-
-    async fn try_replay(
-        &self,
-        request: &ReplayRequest,
-        plan: &ReplayPlan,
-        id: EventId,
-    ) -> Result<bool, AdminError> {
-        let store = self.store.as_ref();
-        let name = &request.consumer;
-        let mut work = store.begin().await?;
-        let query = factum_core::RecordQuery {
-            limit: usize::from(SLOTS),
-            ..factum_core::RecordQuery::group(name.as_str())
-        };
-        let records = store.find(RecordKind::SLOT, &query).await?;
-        for slot in Slot::all() {
-            let slot_id = SlotState::id(name, slot);
-            let Some(record) = records.iter().find(|record| record.id == slot_id) else { continue };
-            let state = read::<SlotState>(record)?;
-            if state.position > plan.after {
-                let moved = SlotState { position: plan.after, started: None, ..state };
-                work.put(moved.record(name, slot), Guard::At(record.revision));
-            }
-        }
-        let record = store.find_one(RecordKind::CONSUMER, name.as_str()).await?;
-        let mut control = record.as_ref().map(read::<ControlState>).transpose()?.unwrap_or_default();
-        control.generation += 1;
-        control.replay = Some(ReplayState { id, until: plan.until });
-        let revision = record.map_or(0, |record| record.revision);
-        let new =
-            factum_core::Record::new(RecordKind::CONSUMER, "control", name.as_str(), to_bytes(&control));
-        work.put(new, as_seen(revision));
-        let detail = format!("replay {id} after {} until {}", plan.after, plan.until);
-        work.put(self.audit_record("replay", name.as_str(), detail).await?, Guard::Absent);
-        match work.commit().await {
-            Commit::Committed(_) => Ok(true),
-            // A lane moved its slot between the look and the write.
-            Commit::Conflict(_) => Ok(false),
-            other => Err(as_store_error(other).into()),
-        }
     }
 }

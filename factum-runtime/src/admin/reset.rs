@@ -4,12 +4,12 @@
 //! the gentler way back: its attempts are marked as such, and it knows where it ends.
 
 use factum_core::{
-    Commit, ConsumerName, Guard, Position, Query, RecordKind, RecordQuery, SLOTS, Slot, Timestamp,
+    Commit, ConsumerName, Guard, Position, Query, Record, RecordKind, RecordQuery, SLOTS, Slot, Timestamp,
 };
 
 use super::{Admin, AdminError, position_at};
 use crate::instance::as_store_error;
-use crate::state::{ControlState, SlotState, as_seen, read, to_bytes};
+use crate::state::{ControlState, ReplayState, SlotState, as_seen, read, to_bytes};
 
 /// What a reset would do, or has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,41 +75,54 @@ impl Admin {
                 "consumer {name} may have effects outside the store, which handling events again would repeat: pass --effects if that is meant"
             )));
         }
-        while !self.try_reset(name, &plan).await? {}
-        self.changed();
+        let detail = format!("from {} to {}", plan.from, plan.to);
+        let audit = self.audit_record("reset", name.as_str(), detail).await?;
+        self.move_slots(name, |_| Some(to), None, audit).await?;
         Ok(plan)
     }
 
-    async fn try_reset(&self, name: &ConsumerName, plan: &ResetPlan) -> Result<bool, AdminError> {
+    /// Puts slots elsewhere and raises the consumer's generation, in one unit with the audit, so that running instances
+    /// let go of what they knew. `to` answers nothing for a slot that stays where it is.
+    pub(super) async fn move_slots(
+        &self,
+        name: &ConsumerName,
+        to: impl Fn(Position) -> Option<Position>,
+        replay: Option<ReplayState>,
+        audit: Record,
+    ) -> Result<(), AdminError> {
         let store = self.store.as_ref();
-        let mut work = store.begin().await?;
-        let query = RecordQuery { limit: usize::from(SLOTS), ..RecordQuery::group(name.as_str()) };
-        let records = store.find(RecordKind::SLOT, &query).await?;
-        for slot in Slot::all() {
-            let id = SlotState::id(name, slot);
-            let record = records.iter().find(|record| record.id == id);
-            if record.is_none() && !records.is_empty() {
-                // A consumer with one slot has no others.
-                continue;
+        loop {
+            let mut work = store.begin().await?;
+            let query = RecordQuery { limit: usize::from(SLOTS), ..RecordQuery::group(name.as_str()) };
+            let records = store.find(RecordKind::SLOT, &query).await?;
+            for slot in Slot::all() {
+                let id = SlotState::id(name, slot);
+                let record = records.iter().find(|record| record.id == id);
+                if record.is_none() && !records.is_empty() {
+                    // A consumer with one slot has no others.
+                    continue;
+                }
+                let state = record.map(read::<SlotState>).transpose()?.unwrap_or_default();
+                let Some(position) = to(state.position) else { continue };
+                let moved = SlotState { position, started: None, needs: None, ..state };
+                work.put(moved.record(name, slot), as_seen(record.map_or(0, |record| record.revision)));
             }
-            let state = record.map(read::<SlotState>).transpose()?.unwrap_or_default();
-            let moved = SlotState { position: plan.to, started: None, ..state };
-            work.put(moved.record(name, slot), as_seen(record.map_or(0, |record| record.revision)));
-        }
-        let record = store.find_one(RecordKind::CONSUMER, name.as_str()).await?;
-        let mut control = record.as_ref().map(read::<ControlState>).transpose()?.unwrap_or_default();
-        control.generation += 1;
-        control.replay = None;
-        let new =
-            factum_core::Record::new(RecordKind::CONSUMER, "control", name.as_str(), to_bytes(&control));
-        work.put(new, as_seen(record.map_or(0, |record| record.revision)));
-        let detail = format!("from {} to {}", plan.from, plan.to);
-        work.put(self.audit_record("reset", name.as_str(), detail).await?, Guard::Absent);
-        match work.commit().await {
-            Commit::Committed(_) => Ok(true),
-            // A lane moved its slot between the look and the write.
-            Commit::Conflict(_) => Ok(false),
-            other => Err(as_store_error(other).into()),
+            let record = store.find_one(RecordKind::CONSUMER, name.as_str()).await?;
+            let mut control = record.as_ref().map(read::<ControlState>).transpose()?.unwrap_or_default();
+            control.generation += 1;
+            control.replay = replay.clone();
+            let new = Record::new(RecordKind::CONSUMER, "control", name.as_str(), to_bytes(&control));
+            work.put(new, as_seen(record.map_or(0, |record| record.revision)));
+            work.put(audit.clone(), Guard::Absent);
+            match work.commit().await {
+                Commit::Committed(_) => {
+                    self.changed();
+                    return Ok(());
+                }
+                // A lane moved its slot between the look and the write.
+                Commit::Conflict(_) => {}
+                other => return Err(as_store_error(other).into()),
+            }
         }
     }
 

@@ -14,8 +14,10 @@ use factum_core::{
 };
 use tracing::Instrument;
 
-use super::Handled;
 use super::shared::Shared;
+use super::{Handled, once};
+use crate::contracts;
+use crate::observe::count;
 use crate::telemetry;
 use crate::watchdog::Seat;
 
@@ -52,6 +54,8 @@ pub(crate) enum Outcome {
     Refused { reason: String, error: String },
     /// Not yet, counting no attempt.
     Later { after: Duration, why: String },
+    /// Of a contract version that this release cannot read: another one will.
+    Newer { why: String },
     /// No; try again.
     Failed { reason: &'static str, error: String },
 }
@@ -102,15 +106,12 @@ pub(crate) async fn attempt(
     };
     let mut opened = None;
     if let Some(known) = known {
-        let gate = shared.store.gate();
-        if arrived.envelope.event_type.version > known.version
-            && !gate.can_read(&arrived.envelope.event_type, known)
-        {
-            let why =
-                format!("{} is newer than {known}, which this release reads", arrived.envelope.event_type);
-            return Outcome::Later { after: Duration::from_secs(30), why };
+        let written = &arrived.envelope.event_type;
+        if written.version > known.version && !contracts::can_read(&*shared.store, written, known).await {
+            let why = format!("{written} is newer than {known}, which this release reads");
+            return Outcome::Newer { why };
         }
-        match gate.open(&arrived.envelope, known) {
+        match shared.store.gate().open(&arrived.envelope, known) {
             Ok(changed) => opened = changed,
             Err(Unopened::Breach(breach)) => return Outcome::of_breach(&breach),
             Err(Unopened::Keys(error)) => {
@@ -128,12 +129,26 @@ pub(crate) async fn attempt(
         attempt = attempt.number,
     );
     telemetry::follow(&span, envelope.trace.as_ref());
+    if let Some(once) = &shared.consumer.once {
+        match once::is_repeated(shared, once, envelope, now, work).await {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::debug!(parent: &span, field = once.field, "another event said the same: passed over");
+                count(&shared.metrics.repeated, 1);
+                return Outcome::Handled;
+            }
+            Err(error) => return Outcome::of_failure(&Failure::from(error)),
+        }
+    }
     let cx = Context::new(envelope, &arrived.origin, shared.name(), attempt, now, work);
-    let mut cx = cx.traced(telemetry::trace_of(&span));
+    let mut cx = cx.traced(telemetry::trace_of(&span)).declared(shared.consumer.emits.as_deref());
     let handled = handler.handle(envelope, &mut cx);
     seat.begin(&envelope.id);
     let result = bounded(shared, handled).instrument(span).await;
     seat.end();
+    if let Some(name) = cx.take_undeclared() {
+        shared.undeclared(name);
+    }
     match result {
         Ok(Ok(())) => match cx.take_fault() {
             None => Outcome::Handled,

@@ -21,7 +21,7 @@ use super::shared::Shared;
 use super::slots::Held;
 use super::tally::LaneTally;
 use crate::observe::count;
-use crate::state::{SlotState, Started, as_seen};
+use crate::state::{Needs, SlotState, Started, as_seen};
 use crate::stop::Stop;
 use crate::watchdog::Seat;
 
@@ -41,6 +41,8 @@ const WRITE_IDLE: Duration = Duration::from_secs(1);
 pub(crate) enum LaneEnd {
     /// Another instance, or an operator, has moved one of its slots.
     Fenced,
+    /// One of its slots stands at an event of a contract version that this release cannot read.
+    Newer,
     /// The store is in trouble.
     Store(StoreError),
 }
@@ -390,6 +392,7 @@ impl Lane {
                 Outcome::Later { after, why } => {
                     return self.park_later(slot, arrived, position, after, why).await;
                 }
+                Outcome::Newer { why } => return Err(self.let_go(slot, arrived, &why)),
                 Outcome::Failed { reason, error } => {
                     count(&self.shared.metrics.failed, 1);
                     self.look();
@@ -407,6 +410,18 @@ impl Lane {
                 }
             }
         }
+    }
+
+    /// Notes what a slot needs before it is let go: an instance that can read it takes it up.
+    pub(crate) fn let_go(&mut self, slot: Slot, arrived: &Arrived, why: &str) -> LaneEnd {
+        let event_type = &arrived.envelope.event_type;
+        tracing::info!(consumer = %self.shared.name(), %slot, id = %arrived.envelope.id, why, "slot let go");
+        self.held_mut(slot).needs = Some(Needs {
+            event: event_type.name.to_string(),
+            version: event_type.version,
+            position: arrived.position(),
+        });
+        LaneEnd::Newer
     }
 
     /// Waits while an outage lasts and no probe is due; `false` when told to stop meanwhile.
@@ -439,7 +454,7 @@ impl Lane {
         }
         let started = Some(Started { position, starts: before + 1 });
         let owner = Some(self.shared.instance.id.clone());
-        let state = SlotState { position: held.done, owner, started };
+        let state = SlotState { position: held.done, owner, started, needs: None };
         let guard = as_seen(held.revision);
         let mut work = self.begin().await?;
         work.put(state.record(self.shared.name(), slot), guard);

@@ -13,6 +13,7 @@ use factum_core::{
 
 use tracing::Instrument;
 
+use super::aside::{Aside, set_aside};
 use super::attempt::{Arrived, Outcome, attempt};
 use super::lane::{CONFLICTS_MAX, Committed, Lane, LaneEnd, too_many_conflicts};
 use super::letter::{fingerprint, troubled};
@@ -98,20 +99,14 @@ impl Lane {
         delay: Duration,
     ) -> Result<(), LaneEnd> {
         let now = self.shared.sync_time().await?;
-        let state = ParkedKey {
-            key: troubled.key.clone(),
-            slot: slot.number(),
-            queued: 1,
-            waits: KeyWaits::Due,
-            since: now,
-            error: troubled.error.clone(),
-        };
         tracing::info!(consumer = %self.shared.name(), id = %troubled.event, key = troubled.key, ?delay, error = troubled.error, "parked");
         let mut work = self.begin().await?;
-        work.put(troubled.record(RecordKind::PARKED, slot), Guard::Any);
-        work.put(state.record(self.shared.name(), Some(now.plus(delay))), Guard::Absent);
+        let due = Some(now.plus(delay));
+        let state = set_aside(&self.shared, slot, &troubled, Aside::Parked, None, due, work.as_mut());
         let span = tracing::info_span!("park", consumer = %self.shared.name(), id = %troubled.event);
-        if self.try_advance(slot, position, work).instrument(span).await? {
+        if self.try_advance(slot, position, work).instrument(span).await?
+            && let Some(state) = state
+        {
             let not_before = self.shared.clock.elapsed() + delay;
             let view = KeyView { revision: 1, state, not_before };
             self.held_mut(slot).parked.insert(troubled.key, view);
@@ -139,15 +134,10 @@ impl Lane {
     async fn bury(&mut self, slot: Slot, position: Position, troubled: Troubled) -> Result<(), LaneEnd> {
         let key = troubled.key.clone();
         let mut work = self.begin().await?;
-        work.put(troubled.record(RecordKind::DEAD, slot), Guard::Any);
-        let is_held = self.shared.consumer.policy.on_dead == OnDead::Hold;
-        if is_held {
-            let state = self.held_key(slot, &troubled, 0);
-            work.put(state.record(self.shared.name(), None), Guard::Any);
-        }
+        let held = set_aside(&self.shared, slot, &troubled, Aside::Dead, None, None, work.as_mut());
         self.advance(slot, position, work).await?;
         self.note_dead(&troubled);
-        if is_held { self.reload_key(slot, &key).await } else { Ok(()) }
+        if held.is_some() { self.reload_key(slot, &key).await } else { Ok(()) }
     }
 
     fn held_key(&self, slot: Slot, troubled: &Troubled, queued: u64) -> ParkedKey {
@@ -179,14 +169,14 @@ impl Lane {
                 // Released meanwhile: nothing is in front of it any more. It comes back to the front of the lane.
                 return Box::pin(self.run_released(slot, arrived, position)).await;
             };
-            let mut state = view.state;
-            state.queued += 1;
             let troubled = self.troubled(arrived, 0, "queued", String::new());
             let due = self.due_of(slot, key).await?;
             let mut work = self.begin().await?;
-            work.put(troubled.record(RecordKind::PARKED, slot), Guard::Any);
-            work.put(state.record(self.shared.name(), due), as_seen(view.revision));
-            if self.try_advance(slot, position, work).await? {
+            let known = Some((view.revision, view.state));
+            let state = set_aside(&self.shared, slot, &troubled, Aside::Parked, known, due, work.as_mut());
+            if self.try_advance(slot, position, work).await?
+                && let Some(state) = state
+            {
                 let view = KeyView { revision: view.revision + 1, state, not_before: view.not_before };
                 self.held_mut(slot).parked.insert(key.to_owned(), view);
                 return self.parked_one().await;
@@ -317,7 +307,7 @@ impl Lane {
                 }
             }
         }
-        self.retry_failed(slot, key, head, troubled, outcome).await
+        self.retry_failed(slot, key, head, &arrived, troubled, outcome).await
     }
 
     async fn retry_failed(
@@ -325,6 +315,7 @@ impl Lane {
         slot: Slot,
         key: &str,
         head: &Record,
+        arrived: &Arrived,
         mut troubled: Troubled,
         outcome: Outcome,
     ) -> Result<bool, LaneEnd> {
@@ -337,6 +328,7 @@ impl Lane {
                 (troubled.reason, troubled.error) = (reason, error);
                 return self.end_parked(slot, key, head, troubled, RecordKind::REFUSED).await;
             }
+            Outcome::Newer { why } => return Err(self.let_go(slot, arrived, &why)),
             Outcome::Later { after, why } => {
                 let since = *troubled.later_since.get_or_insert(now);
                 let is_over = now.since(since) >= self.shared.consumer.policy.later_max;

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::lane::{Lane, LaneEnd};
 use super::reader::{self, Routes};
 use super::shared::{Shared, Status};
-use super::slots::{self, Held};
+use super::slots::{self, Held, Taken};
 use crate::state::{ControlState, ParkedKey, read};
 use crate::stop::{Stop, Stopper};
 
@@ -78,13 +78,15 @@ async fn session(shared: &Arc<Shared>, stop: &Stop) -> Result<Ended, StoreError>
         rest(shared, stop, TICK).await;
         return Ok(Ended::Again);
     }
-    let mut held = slots::take(shared).await?;
+    let Taken { mut held, needs } = slots::take(shared).await?;
     if held.is_empty() {
-        shared.set_status(Status::Standby);
+        let waits_for = needs.first().map(|needs| Status::Held(needs.to_string()));
+        shared.set_status(waits_for.unwrap_or(Status::Standby));
         rest(shared, stop, TICK).await;
         return Ok(Ended::Again);
     }
-    if held.len() == shared.consumer.slots().count() {
+    let is_whole = held.len() == shared.consumer.slots().count();
+    if is_whole {
         slots::forget_dead(shared).await?;
     }
     let waiting = slots::load_parked(shared, &mut held).await?;
@@ -96,7 +98,7 @@ async fn session(shared: &Arc<Shared>, stop: &Stop) -> Result<Ended, StoreError>
     let (tasks, due) = spawn(shared, held, &session_stop);
     // After the lanes have said where they stand, so that whoever waits for progress sees the moved checkpoints.
     shared.generation.store(control_now.generation, Ordering::Release);
-    let mut running = Running { shared, tasks, due, given_back: Vec::new() };
+    let mut running = Running { shared, tasks, due, is_whole, given_back: Vec::new() };
     let ended = running.mind(stop, &control_now).await;
     stopper.stop();
     running.end().await;
@@ -142,6 +144,8 @@ struct Running<'a> {
     shared: &'a Arc<Shared>,
     tasks: JoinSet<Task>,
     due: DueSenders,
+    /// Whether it has every slot of the consumer.
+    is_whole: bool,
     given_back: Vec<Held>,
 }
 
@@ -160,6 +164,9 @@ impl Running<'_> {
             if control(self.shared).await? != *begun {
                 return Ok(Ended::Again);
             }
+            if !self.is_whole && slots::is_any_free(self.shared).await? {
+                return Ok(Ended::Again);
+            }
             wait = self.offer_due().await?;
         }
     }
@@ -170,7 +177,7 @@ impl Running<'_> {
                 self.given_back.extend(held);
                 match result {
                     Err(LaneEnd::Store(error)) => Err(error),
-                    Ok(()) | Err(LaneEnd::Fenced) => Ok(Ended::Again),
+                    Ok(()) | Err(LaneEnd::Fenced | LaneEnd::Newer) => Ok(Ended::Again),
                 }
             }
             Some(Ok(Task::Reader(result))) => result.map(|()| Ended::Again),

@@ -1,15 +1,18 @@
 //! What the parts of one running consumer share: the declaration, the store, the clock, the breaker, the counters.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use factum_core::{Breaker, Clock, ConsumerName, Position, SLOTS, Slot, Store, StoreError, Timestamp};
+use factum_core::{
+    Breaker, Clock, ConsumerName, EventName, Position, SLOTS, Slot, Store, StoreError, Timestamp,
+};
 use tokio::sync::Notify;
 
 use super::Consumer;
 use crate::instance::Instance;
-use crate::observe::ConsumerMetrics;
+use crate::observe::{ConsumerMetrics, count};
 use crate::watchdog::{Blocked, Seats};
 
 /// How a consumer is doing, for people.
@@ -26,6 +29,8 @@ pub enum Status {
     Outage,
     /// Another instance holds every slot.
     Standby,
+    /// Waits for an instance that reads this contract version, which is newer than this one knows.
+    Held(String),
     /// Ended.
     Stopped,
 }
@@ -51,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) is_inbox: AtomicBool,
     /// Where its handlers run.
     pub(crate) seats: Seats,
+    /// What its handlers have emitted though the catalog does not list it.
+    undeclared: Mutex<BTreeSet<EventName>>,
 }
 
 impl Shared {
@@ -77,6 +84,7 @@ impl Shared {
             generation: AtomicU64::new(0),
             is_inbox: AtomicBool::new(false),
             seats: Seats::default(),
+            undeclared: Mutex::default(),
         }
     }
 
@@ -129,6 +137,16 @@ impl Shared {
     pub(crate) fn blocked(&self) -> impl Iterator<Item = Blocked> {
         let overdue = self.seats.overdue(self.consumer.policy.timeout);
         overdue.into_iter().map(|(event, time)| Blocked { consumer: self.name().to_string(), event, time })
+    }
+
+    /// Notes that a handler emitted what the catalog does not list; says so once for each event.
+    pub(crate) fn undeclared(&self, name: EventName) {
+        count(&self.metrics.undeclared, 1);
+        let is_new = self.undeclared.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        if is_new {
+            let hint = "add it to the consumer's `emits`";
+            tracing::warn!(consumer = %self.name(), event = %name, hint, "emitted what the catalog does not list");
+        }
     }
 
     pub(crate) fn status(&self) -> Status {

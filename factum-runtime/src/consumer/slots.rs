@@ -6,12 +6,14 @@
 use std::collections::HashMap;
 
 use factum_core::{
-    Commit, Conflict, Guard, Position, RecordKind, RecordQuery, Revision, SLOTS, Slot, StartAt, StoreError,
+    Commit, Conflict, EventType, Guard, Position, RecordKind, RecordQuery, Revision, SLOTS, Slot, StartAt,
+    StoreError,
 };
 
 use super::shared::Shared;
+use crate::contracts;
 use crate::instance::as_store_error;
-use crate::state::{ParkedKey, ReadAhead, SlotState, Started, as_seen, read};
+use crate::state::{Needs, ParkedKey, ReadAhead, SlotState, Started, as_seen, read};
 
 /// A key of a held slot whose events wait, as last seen.
 #[derive(Debug, Clone)]
@@ -35,6 +37,8 @@ pub(crate) struct Held {
     pub(crate) alone_until: Position,
     pub(crate) started: Option<Started>,
     pub(crate) parked: HashMap<String, KeyView>,
+    /// What whoever takes it next must be able to read.
+    pub(crate) needs: Option<Needs>,
 }
 
 impl Held {
@@ -50,7 +54,8 @@ impl Held {
         position: Position,
         writes: usize,
     ) -> (factum_core::Record, Guard) {
-        let state = SlotState { position, owner: Some(shared.instance.id.clone()), started: None };
+        let owner = Some(shared.instance.id.clone());
+        let state = SlotState { position, owner, started: None, needs: None };
         (state.record(shared.name(), self.slot), as_seen(self.revision + writes as u64))
     }
 
@@ -63,45 +68,86 @@ impl Held {
     }
 }
 
-/// Takes every slot that is free, or whose holder no longer lives.
-pub(crate) async fn take(shared: &Shared) -> Result<Vec<Held>, StoreError> {
+/// What an instance has taken, and what it had to leave.
+pub(crate) struct Taken {
+    pub(crate) held: Vec<Held>,
+    /// Contract versions that free slots stand at and this instance cannot read.
+    pub(crate) needs: Vec<Needs>,
+}
+
+/// Takes every slot that is free, or whose holder no longer lives, and whose next event can be read.
+pub(crate) async fn take(shared: &Shared) -> Result<Taken, StoreError> {
     loop {
-        let query = RecordQuery { limit: usize::from(SLOTS), ..RecordQuery::group(shared.name().as_str()) };
-        let records = shared.store.find(RecordKind::SLOT, &query).await?;
-        let known: HashMap<&str, _> = records.iter().map(|record| (record.id.as_str(), record)).collect();
-        let start = start_position(shared, records.is_empty()).await?;
-        let mut owners: HashMap<String, Option<Position>> = HashMap::new();
-        let mut held = Vec::new();
-        for slot in shared.consumer.slots() {
-            let id = SlotState::id(shared.name(), slot);
-            let (revision, state) = match known.get(id.as_str()) {
-                Some(record) => (record.revision, read::<SlotState>(record)?),
-                None => (0, SlotState { position: start, ..SlotState::default() }),
-            };
-            let alone_until = match &state.owner {
-                None => Position::START,
-                // Left over from a session of this instance whose last write failed: nothing crashed.
-                Some(owner) if *owner == shared.instance.id => Position::START,
-                Some(owner) => match lookup(shared, &mut owners, owner).await? {
-                    Some(limit) => limit,
-                    None => continue,
-                },
-            };
-            held.push(Held {
-                slot,
-                revision,
-                saved: state.position,
-                done: state.position,
-                alone_until,
-                started: state.started,
-                parked: HashMap::new(),
-            });
-        }
-        if held.is_empty() || write_taken(shared, &mut held).await? {
-            return Ok(held);
+        let mut taken = free(shared).await?;
+        if taken.held.is_empty() || write_taken(shared, &mut taken.held).await? {
+            return Ok(taken);
         }
         // Somebody else took one of them at the same moment: look again.
     }
+}
+
+/// Whether a slot could be taken that this instance does not hold.
+pub(crate) async fn is_any_free(shared: &Shared) -> Result<bool, StoreError> {
+    let mine: Vec<Slot> = shared.progress.positions().map(|(slot, _)| slot).collect();
+    Ok(free(shared).await?.held.iter().any(|held| !mine.contains(&held.slot)))
+}
+
+/// Every slot that this instance could take, its own included.
+async fn free(shared: &Shared) -> Result<Taken, StoreError> {
+    let query = RecordQuery { limit: usize::from(SLOTS), ..RecordQuery::group(shared.name().as_str()) };
+    let records = shared.store.find(RecordKind::SLOT, &query).await?;
+    let known: HashMap<&str, _> = records.iter().map(|record| (record.id.as_str(), record)).collect();
+    let start = start_position(shared, records.is_empty()).await?;
+    let mut owners: HashMap<String, Option<Position>> = HashMap::new();
+    let mut met: HashMap<(String, u32), bool> = HashMap::new();
+    let mut taken = Taken { held: Vec::new(), needs: Vec::new() };
+    for slot in shared.consumer.slots() {
+        let id = SlotState::id(shared.name(), slot);
+        let (revision, state) = match known.get(id.as_str()) {
+            Some(record) => (record.revision, read::<SlotState>(record)?),
+            None => (0, SlotState { position: start, ..SlotState::default() }),
+        };
+        let alone_until = match &state.owner {
+            None => Position::START,
+            // Left over from a session of this instance whose last write failed: nothing crashed.
+            Some(owner) if *owner == shared.instance.id => Position::START,
+            Some(owner) => match lookup(shared, &mut owners, owner).await? {
+                Some(limit) => limit,
+                None => continue,
+            },
+        };
+        if let Some(needs) = state.needs {
+            let version = (needs.event.clone(), needs.version);
+            let is_met = match met.get(&version) {
+                Some(is_met) => *is_met,
+                None => is_met(shared, &needs).await,
+            };
+            met.insert(version, is_met);
+            if !is_met {
+                taken.needs.push(needs);
+                continue;
+            }
+        }
+        taken.held.push(Held {
+            slot,
+            revision,
+            saved: state.position,
+            done: state.position,
+            alone_until,
+            started: state.started,
+            parked: HashMap::new(),
+            needs: None,
+        });
+    }
+    Ok(taken)
+}
+
+/// Whether this instance can read the event that a slot stands at.
+async fn is_met(shared: &Shared, needs: &Needs) -> bool {
+    let name = needs.event.parse().ok();
+    let Some(known) = name.and_then(|name| shared.consumer.known(&name)) else { return true };
+    let written = EventType { version: needs.version, ..known.clone() };
+    written.version <= known.version || contracts::can_read(&*shared.store, &written, known).await
 }
 
 /// Where a consumer starts that the store has never seen.
@@ -141,6 +187,7 @@ async fn write_taken(shared: &Shared, held: &mut [Held]) -> Result<bool, StoreEr
             position: slot.saved,
             owner: Some(shared.instance.id.clone()),
             started: slot.started,
+            needs: None,
         };
         work.put(state.record(shared.name(), slot.slot), as_seen(slot.revision));
     }
@@ -160,7 +207,8 @@ pub(crate) async fn release(shared: &Shared, held: Vec<Held>) -> Result<(), Stor
     while !left.is_empty() {
         let mut work = shared.store.begin().await?;
         for slot in &left {
-            let state = SlotState { position: slot.done, owner: None, started: None };
+            let needs = slot.needs.clone();
+            let state = SlotState { position: slot.done, owner: None, started: None, needs };
             work.put(state.record(shared.name(), slot.slot), as_seen(slot.revision));
         }
         match work.commit().await {

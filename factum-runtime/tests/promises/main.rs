@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod agree;
 mod consumer;
+mod contracts;
 mod crash;
 mod decider;
 mod inbox;

@@ -32,7 +32,7 @@ pub(crate) fn settings() -> Settings {
         jitter: 0.0,
         ..RetryPolicy::default()
     };
-    Settings { retry, ..Settings::default() }
+    Settings { retry: Some(retry), ..Settings::default() }
 }
 
 impl House {

@@ -1,0 +1,53 @@
+//! Events that say the same under two ids: the second is passed over, because a mark of the first was committed with
+//! its effects.
+//!
+//! A mark names the event that made it, so that the same event may run again: after a reset, or in a replay. Marks
+//! are kept apart by consumer and by event type, and end with their window.
+
+use factum_core::{Envelope, Guard, Record, RecordKind, RecordQuery, StoreError, Timestamp, Work, hash64};
+
+use super::Once;
+use super::shared::Shared;
+
+/// Longest value that is part of a mark's name as it is; of longer ones the hash is.
+const VALUE_BYTES_MAX: usize = 200;
+
+/// Whether another event with the same value has been handled; collects the mark when none has.
+pub(crate) async fn is_repeated(
+    shared: &Shared,
+    once: &Once,
+    envelope: &Envelope,
+    now: Timestamp,
+    work: &mut dyn Work,
+) -> Result<bool, StoreError> {
+    let Some(value) = value_of(&once.field, envelope) else { return Ok(false) };
+    let value =
+        if value.len() > VALUE_BYTES_MAX { format!("#{:016x}", hash64(value.as_bytes())) } else { value };
+    let (consumer, name) = (shared.name().as_str(), &envelope.event_type.name);
+    let id = format!("{consumer}/once/{name}/{}:{value}", once.field);
+    let own = envelope.id.as_bytes();
+    let guard = match work.find(RecordKind::MARK, &RecordQuery::id(id.clone())).await?.pop() {
+        None => Guard::Absent,
+        Some(mark) if mark.due.is_some_and(|due| due <= now) => Guard::At(mark.revision),
+        Some(mark) if mark.bytes[..] == own[..] => return Ok(false),
+        Some(_) => return Ok(true),
+    };
+    let mark = Record::new(RecordKind::MARK, consumer, id, own.to_vec());
+    work.put(mark.due(now.plus(once.window)), guard);
+    Ok(false)
+}
+
+/// The field's value as text; none when it is absent or no plain value.
+fn value_of(field: &str, envelope: &Envelope) -> Option<String> {
+    // Identifiers are tags already.
+    if let Some(value) = envelope.tags.value(field) {
+        return Some(value.to_owned());
+    }
+    let payload: serde_json::Value = serde_json::from_slice(&envelope.data).ok()?;
+    match payload.get(field)? {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        serde_json::Value::Bool(value) => Some(value.to_string()),
+        _ => None,
+    }
+}
