@@ -132,6 +132,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Personal<T> {
     }
 }
 
+/// How serde_json hands out a number where another crate of the program asks it for numbers of any precision.
+const NUMBER_FIELD: &str = "$serde_json::private::Number";
+
 /// Reads the marker, or hands what it meets on to the value's own type.
 struct Either<T>(PhantomData<T>);
 
@@ -181,6 +184,13 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let first: Option<String> = map.next_key()?;
+        if first.as_deref() == Some(NUMBER_FIELD) {
+            let number: serde_json::Number =
+                map.next_value::<String>()?.parse().map_err(|error| unfit(A::Error::custom(error)))?;
+            return T::deserialize(number)
+                .map(Personal::Known)
+                .map_err(|error| unfit(A::Error::custom(error)));
+        }
         if first.as_deref() != Some(FORGOTTEN_FIELD) {
             let rest = WithFirst { first, is_given: false, rest: map };
             return T::deserialize(Plain(MapAccessDeserializer::new(rest)))
