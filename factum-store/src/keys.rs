@@ -65,6 +65,9 @@ impl Proof {
     }
 }
 
+/// Makes the wrapped key of a number and its subject.
+type Wrap<'w> = dyn FnMut(u64, &str) -> Result<Vec<u8>, StoreError> + 'w;
+
 /// Where wrapped keys are kept; knows no cipher. The one there is is a SQLite file; a schema of a server can be another.
 trait KeyTable: Send {
     /// A number that changes whenever somebody else has changed the table.
@@ -74,11 +77,7 @@ trait KeyTable: Send {
     /// A key by its subject.
     fn by_subject(&mut self, subject: &str) -> Result<Option<Row>, StoreError>;
     /// Keeps a key for each subject that has none, in one commit; `wrap` is given the number and makes it.
-    fn make(
-        &mut self,
-        subjects: &[&str],
-        wrap: &mut dyn FnMut(u64, &str) -> Result<Vec<u8>, StoreError>,
-    ) -> Result<(), StoreError>;
+    fn make(&mut self, subjects: &[&str], wrap: &mut Wrap<'_>) -> Result<(), StoreError>;
     /// Destroys a subject's key, for good and in every copy that the table made; a subject without one is marked.
     fn destroy(&mut self, subject: &str, at: Timestamp) -> Result<(), StoreError>;
     /// Replaces every wrapped key and the proof of the master key, in one commit; answers how many keys.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use factum_core::{StoreError, StoreErrorKind, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, Transaction, TransactionBehavior};
 
-use super::{KeyTable, Proof, Row, cipher};
+use super::{KeyTable, Proof, Row, Wrap, cipher};
 
 /// "Fkey": what the file says that it is.
 const APPLICATION_ID: i64 = 0x466b_6579;
@@ -211,11 +211,7 @@ impl KeyTable for KeyFile {
         self.row(include_str!("sql/by_subject.sql"), subject)
     }
 
-    fn make(
-        &mut self,
-        subjects: &[&str],
-        wrap: &mut dyn FnMut(u64, &str) -> Result<Vec<u8>, StoreError>,
-    ) -> Result<(), StoreError> {
+    fn make(&mut self, subjects: &[&str], wrap: &mut Wrap<'_>) -> Result<(), StoreError> {
         let sql = |error| failed("written", error);
         let tx = self.begin()?;
         for subject in subjects {
