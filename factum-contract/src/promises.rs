@@ -14,7 +14,7 @@ use crate::check::{self, Report};
 use crate::contract::{Allow, Compatibility, Contract, Policy};
 use crate::date::Date;
 use crate::finding::{Findings, Proof, Severity, Source, Span};
-use crate::judge::compare::{Change, Outcome, mode_of, promised_to};
+use crate::judge::compare::{Change, Outcome, list_changes, mode_of, outcome_under, promised_to};
 use crate::judge::{Mode, compare_under};
 use crate::read;
 use crate::system::Defaults;
@@ -195,8 +195,8 @@ impl Gate<'_, '_> {
         if is_same_text(old, new) {
             return;
         }
-        let comparison = compare_under(old, new, old.policy);
-        let changes: Vec<&Change> = comparison.changes.iter().filter(|change| !change.is_wording()).collect();
+        let changes = list_changes(old, new);
+        let changes: Vec<&Change> = changes.iter().filter(|change| !change.is_wording()).collect();
         if changes.is_empty() {
             return;
         }
@@ -207,7 +207,10 @@ impl Gate<'_, '_> {
         let origin = format!(" in {}", self.label);
         let case = Case { old, new, promise: old.compatibility, policy: old.policy, origin };
         let is_told = match mode_of(case.promise) {
-            Some(mode) => self.tell(&case, mode, &comparison.changes, &comparison.outcome(mode)),
+            Some(mode) => {
+                let whole = outcome_under(old, new, case.policy, mode);
+                self.tell(&case, mode, &whole)
+            }
             None => false,
         };
         if !is_told && !self.accepts("contract/edited", new) {
@@ -252,15 +255,16 @@ impl Gate<'_, '_> {
     fn keep(&mut self, case: &Case<'_>) {
         let Some(mode) = mode_of(case.promise) else { return };
         self.compared += 1;
-        let comparison = compare_under(case.old, case.new, case.policy);
-        self.tell(case, mode, &comparison.changes, &comparison.outcome(mode));
+        let whole = outcome_under(case.old, case.new, case.policy, mode);
+        self.tell(case, mode, &whole);
     }
 
     /// Tells why a promise is not kept, change by change; says whether there was anything to tell.
-    fn tell(&mut self, case: &Case<'_>, mode: Mode, changes: &[Change], whole: &Outcome) -> bool {
+    fn tell(&mut self, case: &Case<'_>, mode: Mode, whole: &Outcome) -> bool {
         if *whole == Outcome::Compatible {
             return false;
         }
+        let changes = compare_under(case.old, case.new, case.policy).changes;
         // What is unknown is told beside a break too: an `allow` of the break must not hide it.
         let is_guilty = |outcome: &Outcome| {
             outcome.as_str() == whole.as_str() || matches!(outcome, Outcome::Unknown { .. })

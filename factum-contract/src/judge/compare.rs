@@ -260,16 +260,9 @@ pub fn compare(old: &Contract, new: &Contract) -> Comparison {
 /// Compares two versions of a contract under a policy.
 #[must_use]
 pub fn compare_under(old: &Contract, new: &Contract, policy: Policy) -> Comparison {
-    let mut changes = terms::changes(old, new);
-    // What schemas do not show harms by itself; payloads are judged as a whole.
-    let mut inside = payload::changes(&old.payload, &new.payload, policy);
-    terms::reuse(old, &mut inside);
-    let (mut backward, mut forward) = both_ways(&old.payload, &new.payload, policy);
-    for change in changes.iter().chain(&inside).filter(|change| change.is_beyond_schemas()) {
-        backward = backward.and(&change.backward);
-        forward = forward.and(&change.forward);
-    }
-    changes.append(&mut inside);
+    let changes = changes(old, new, Detail::Judged(policy));
+    let backward = whole(old, new, policy, Side::Consumer, &changes);
+    let forward = whole(old, new, policy, Side::Producer, &changes);
     let mode = mode_of(new.compatibility).unwrap_or(Mode::Backward);
     let advice = match of_mode(&backward, &forward, mode) {
         _ if changes.iter().all(Change::is_wording) => Advice::None,
@@ -277,6 +270,54 @@ pub fn compare_under(old: &Contract, new: &Contract, policy: Policy) -> Comparis
         Outcome::Breaking(_) | Outcome::Unknown { .. } => Advice::Breaking,
     };
     Comparison { old: old.label(), new: new.label(), policy, changes, backward, forward, advice }
+}
+
+/// What [`compare_under`] answers for a mode, without judging change by change: a fraction of the work, for gates
+/// where most comparisons have nothing to tell.
+pub(crate) fn outcome_under(old: &Contract, new: &Contract, policy: Policy, mode: Mode) -> Outcome {
+    let changes = changes(old, new, Detail::Listed);
+    let way = |side: Side| whole(old, new, policy, side, &changes);
+    match mode {
+        Mode::Backward => way(Side::Consumer),
+        Mode::Forward => way(Side::Producer),
+        Mode::Full => way(Side::Consumer).and(&way(Side::Producer)),
+    }
+}
+
+/// Every change between two versions, without what it means.
+pub(crate) fn list_changes(old: &Contract, new: &Contract) -> Vec<Change> {
+    changes(old, new, Detail::Listed)
+}
+
+/// How much is said of each change inside a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// That it is there.
+    Listed,
+    /// What it means by itself, under a policy.
+    Judged(Policy),
+}
+
+fn changes(old: &Contract, new: &Contract, detail: Detail) -> Vec<Change> {
+    let mut changes = terms::changes(old, new);
+    let mut inside = payload::changes(&old.payload, &new.payload, detail);
+    terms::reuse(old, &mut inside);
+    changes.append(&mut inside);
+    changes
+}
+
+/// One way of exchange: the payloads as a whole, and what schemas do not show, which harms by itself.
+fn whole(old: &Contract, new: &Contract, policy: Policy, side: Side, changes: &[Change]) -> Outcome {
+    let payload = match side {
+        Side::Consumer => payload_way(&old.payload, &new.payload, policy, side),
+        Side::Producer => payload_way(&new.payload, &old.payload, policy, side),
+    };
+    changes.iter().filter(|change| change.is_beyond_schemas()).fold(payload, |outcome, change| {
+        outcome.and(match side {
+            Side::Consumer => &change.backward,
+            Side::Producer => &change.forward,
+        })
+    })
 }
 
 /// Compares a contract with every earlier version to which it promises something, newest first.
@@ -330,12 +371,13 @@ impl Change {
 }
 
 fn both_ways(old: &crate::Schema, new: &crate::Schema, policy: Policy) -> (Outcome, Outcome) {
+    (payload_way(old, new, policy, Side::Consumer), payload_way(new, old, policy, Side::Producer))
+}
+
+fn payload_way(writer: &crate::Schema, reader: &crate::Schema, policy: Policy, side: Side) -> Outcome {
     let options = Options { policy, formats: Formats::Asserted };
-    let way = |writer: &crate::Schema, reader: &crate::Schema, side: Side| {
-        let (writer, reader) = (schema::of_writer(writer, policy), schema::of_reader(reader));
-        Outcome::of(one_way(&writer, &reader, side, options))
-    };
-    (way(old, new, Side::Consumer), way(new, old, Side::Producer))
+    let (writer, reader) = (schema::of_writer(writer, policy), schema::of_reader(reader));
+    Outcome::of(one_way(&writer, &reader, side, options))
 }
 
 fn of_mode(backward: &Outcome, forward: &Outcome, mode: Mode) -> Outcome {

@@ -1,7 +1,6 @@
 //! The changes inside a payload, each judged as if it were the only one.
 
-use super::{Change, ChangeKind, Harm, Outcome, both_ways};
-use crate::contract::Policy;
+use super::{Change, ChangeKind, Detail, Harm, Outcome, both_ways};
 use crate::finding::Span;
 use crate::judge::Side;
 use crate::meaning;
@@ -11,15 +10,15 @@ use crate::schema::{Field, ObjectShape, Personal, Role, Schema, Shape};
 const JUDGED_MAX: usize = 500;
 
 /// Every change from one payload to the other.
-pub(super) fn changes(old: &Schema, new: &Schema, policy: Policy) -> Vec<Change> {
-    let mut walk = Walk { root: old, policy, span: None, changes: Vec::new() };
+pub(super) fn changes(old: &Schema, new: &Schema, detail: Detail) -> Vec<Change> {
+    let mut walk = Walk { root: old, detail, span: None, changes: Vec::new() };
     walk.schema(old, new, "", &|schema| schema);
     walk.changes
 }
 
 struct Walk<'s> {
     root: &'s Schema,
-    policy: Policy,
+    detail: Detail,
     /// Where the part that is compared stands in the new contract.
     span: Option<Span>,
     changes: Vec<Change>,
@@ -231,11 +230,15 @@ impl Walk<'_> {
         after: Option<String>,
         changed: &Schema,
     ) {
-        let (backward, forward) = if self.changes.len() < JUDGED_MAX {
-            both_ways(self.root, changed, self.policy)
-        } else {
-            let why = format!("more than {JUDGED_MAX} changes are not judged one by one");
-            (Outcome::Unknown { why: why.clone() }, Outcome::Unknown { why })
+        let unjudged = |why: String| (Outcome::Unknown { why: why.clone() }, Outcome::Unknown { why });
+        let (backward, forward) = match self.detail {
+            Detail::Judged(policy) if self.changes.len() < JUDGED_MAX => {
+                both_ways(self.root, changed, policy)
+            }
+            Detail::Judged(_) => {
+                unjudged(format!("more than {JUDGED_MAX} changes are not judged one by one"))
+            }
+            Detail::Listed => unjudged("it was not judged".to_owned()),
         };
         self.push(path, kind, before, after, backward, forward);
     }
