@@ -60,6 +60,10 @@ pub(crate) enum Command {
     Dlq(commands::dlq::Args),
     /// Hand recorded events to a consumer again
     Replay(commands::replay::Args),
+    /// Forget a data subject: destroy its key
+    Forget(commands::forget::Args),
+    /// Look at the keys of personal data; make or rotate the master key
+    Keys(commands::keys::Args),
     /// Prove the whole log sound
     Check(commands::check::Args),
     /// Copy the store while it is in use

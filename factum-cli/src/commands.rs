@@ -15,7 +15,9 @@ pub(crate) mod contract;
 pub(crate) mod dlq;
 pub(crate) mod doctor;
 pub(crate) mod event;
+pub(crate) mod forget;
 pub(crate) mod generate;
+pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod menu;
 pub(crate) mod projections;
@@ -60,6 +62,8 @@ pub(crate) async fn run(cli: Cli, out: &mut Output) -> Result<Done, CliError> {
         Command::Projections(args) => projections::run(args, cx).await,
         Command::Dlq(args) => dlq::run(args, cx).await,
         Command::Replay(args) => replay::run(args, cx).await,
+        Command::Forget(args) => forget::run(args, cx).await,
+        Command::Keys(args) => keys::run(&args, cx),
         Command::Check(args) => check::run(args, cx).await,
         Command::Backup(args) => backup::run(args, cx).await,
         Command::Contract(args) => contract::run(args, cx).await,

@@ -8,6 +8,7 @@ mod commands;
 mod error;
 mod output;
 mod reach;
+mod reveal;
 mod select;
 mod settings;
 mod shown;

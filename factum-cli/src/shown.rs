@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::output::{Cell, Column, Style, Table, day_time};
+use crate::reveal::masked;
 
 /// Things of a kind that are listed before the rest is only counted.
 pub(crate) const LISTED_MAX: usize = 20;
@@ -45,7 +46,7 @@ pub(crate) struct EventJson<'a> {
 pub(crate) enum Payload<'a> {
     /// JSON, as it was written.
     #[serde(rename = "data")]
-    Json(&'a RawValue),
+    Json(Cow<'a, RawValue>),
     /// Other text.
     #[serde(rename = "dataText")]
     Text(&'a str),
@@ -54,12 +55,15 @@ pub(crate) enum Payload<'a> {
     Bytes(String),
 }
 
-/// The payload of an event: all of it as it was written.
+/// The payload of an event as it was written, its sealed values masked.
 pub(crate) fn payload(envelope: &Envelope) -> Payload<'_> {
     match std::str::from_utf8(&envelope.data) {
         Err(_) => Payload::Bytes(base64(&envelope.data)),
         Ok(text) => match serde_json::from_str::<&RawValue>(text) {
-            Ok(json) => Payload::Json(json),
+            Ok(json) => match masked(&envelope.data).and_then(|text| RawValue::from_string(text).ok()) {
+                Some(masked) => Payload::Json(Cow::Owned(masked)),
+                None => Payload::Json(Cow::Borrowed(json)),
+            },
             Err(_) => Payload::Text(text),
         },
     }

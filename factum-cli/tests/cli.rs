@@ -25,5 +25,7 @@ mod help;
 mod live;
 #[path = "cli/look.rs"]
 mod look;
+#[path = "cli/personal.rs"]
+mod personal;
 #[path = "cli/refused.rs"]
 mod refused;

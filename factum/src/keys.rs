@@ -38,7 +38,8 @@ impl KeyOptions {
     }
 
     pub(crate) fn open(self, url: &str) -> Result<Arc<dyn Keys>, Box<dyn std::error::Error + Send + Sync>> {
-        let at = self.at.unwrap_or_else(|| KeysAt::beside(url));
+        let at = self.at.or_else(|| KeysAt::beside(url));
+        let at = at.ok_or("the store is no file, so its key file must be named: set `at` of `KeyOptions`")?;
         let master = match self.master {
             Some(master) => master,
             None if at == KeysAt::Memory => MasterKey::random()?,

@@ -9,5 +9,7 @@ mod erased;
 mod keys;
 #[path = "personal/kit.rs"]
 mod kit;
+#[path = "personal/quiet.rs"]
+mod quiet;
 #[path = "personal/sealed.rs"]
 mod sealed;

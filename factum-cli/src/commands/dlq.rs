@@ -54,10 +54,13 @@ impl Kind {
 }
 
 pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
+    if let Action::Show(args) = args.action {
+        return show::run(args, cx).await;
+    }
     let admin = reach::admin(&cx.settings)?;
     match args.action {
         Action::List(args) => list::run(args, &admin, cx).await,
-        Action::Show(args) => show::run(args, &admin, cx).await,
+        Action::Show(args) => show::run(args, cx).await,
         Action::Requeue(args) => change::requeue(args, &admin, cx).await,
         Action::Discard(args) => change::discard(args, &admin, cx).await,
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Cx, Done};
 use crate::error::CliError;
 use crate::output::{Cell, Column, Style, Table, counted, day_time, printable};
-use crate::reach;
+use crate::reveal::Reveal;
 use crate::shown::{EventJson, payload};
 
 /// Show one event whole, and who had trouble with it
@@ -16,6 +16,8 @@ use crate::shown::{EventJson, payload};
 pub(crate) struct Args {
     /// Its id, or its position
     id: String,
+    #[command(flatten)]
+    reveal: Reveal,
 }
 
 #[derive(Debug, Serialize)]
@@ -73,8 +75,10 @@ pub(crate) fn trouble_line((which, troubled): &(Which, Troubled)) -> String {
 }
 
 pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
-    let admin = reach::admin(&cx.settings)?;
-    let event = admin.event(&args.id).await?;
+    let (admin, eyes) = args.reveal.open(&cx.settings).await?;
+    let mut event = admin.event(&args.id).await?;
+    let what = event.envelope.id.to_string();
+    eyes.look_at(&admin, &what, &mut event.envelope).await?;
     let roots = admin.trace(&event.envelope.id.to_string()).await?;
     let found = roots.iter().find_map(|root| find(root, &event));
     let none = (Vec::new(), Vec::new());

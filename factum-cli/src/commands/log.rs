@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Cx, Done};
 use crate::error::CliError;
-use crate::reach;
+use crate::reveal::Reveal;
 use crate::select::{Place, Select};
 use crate::shown::{EventJson, table};
 
@@ -14,6 +14,8 @@ use crate::shown::{EventJson, table};
 pub(crate) struct Args {
     #[command(flatten)]
     select: Select,
+    #[command(flatten)]
+    reveal: Reveal,
     /// Up to and with this time or position
     #[arg(long, value_name = "TIME|POSITION", help_heading = "Which events")]
     until: Option<Place>,
@@ -29,7 +31,7 @@ pub(crate) struct EventsJson<'a> {
 }
 
 pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
-    let admin = reach::admin(&cx.settings)?;
+    let (admin, eyes) = args.reveal.open(&cx.settings).await?;
     let mut query = args.select.query_since(&admin).await?;
     query.up_to = match args.until {
         Some(Place::At(position)) => position,
@@ -39,6 +41,7 @@ pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     let query = Query { direction: Direction::Backward, ..query };
     let mut events = admin.read_all(query, args.last as usize).await?;
     events.reverse();
+    eyes.look(&admin, "log", &mut events).await?;
     print(cx, &events)
 }
 

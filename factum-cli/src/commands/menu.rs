@@ -35,7 +35,9 @@ const BUILD: [Mode; 3] = [
     ("generate", "code and pages from contracts", "factum generate rust --contracts contracts --out src"),
     ("publish", "append contract-checked events", "factum publish events.jsonl --contracts contracts"),
 ];
-const KEEP: [Mode; 5] = [
+const KEEP: [Mode; 7] = [
+    ("forget", "a data subject, for good", "factum forget c-17"),
+    ("keys", "the keys of personal data", "factum keys new master.key"),
     ("check", "prove the whole log sound", "factum check"),
     ("backup", "copy the store while in use", "factum backup orders-copy.db"),
     ("doctor", "what is wrong or unusual", "factum doctor"),

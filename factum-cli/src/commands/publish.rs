@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use factum_contract::Contracts;
 use factum_core::{Envelope, Gate as _};
-use factum_runtime::Admin;
+use factum_runtime::{Admin, ring};
 use serde::Serialize;
 
 use super::{Cx, Done, contract};
 use crate::error::CliError;
 use crate::output::{Style, counted, printable_line};
+use crate::reveal::KeysArgs;
 use crate::{reach, shown};
 
 mod read;
@@ -33,6 +34,8 @@ pub(crate) struct Args {
     /// Only check
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    keys: KeysArgs,
 }
 
 /// Larger input is split by its writer.
@@ -80,10 +83,15 @@ pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
         CliError::usage("which contracts hold is not said")
             .hint("pass --contracts DIR, or write `contracts = \"…\"` in factum.toml")
     })?;
-    let contracts = Arc::new(contract::compiled(&folder)?);
+    let mut contracts = contract::compiled(&folder)?;
+    if !contracts.personal().is_empty() && !args.dry_run {
+        contracts = contracts.keys(args.keys.ring(&cx.settings)?);
+    }
+    let contracts = Arc::new(contracts);
     let text = input(&args)?;
     let incoming = read::events(&text)?;
     let opened = reach::open_with(&cx.settings, contracts.clone())?;
+    ring::bind(opened.store.as_ref()).await?;
     let admin = Admin::new(opened.store);
     let mut envelopes = Vec::new();
     let mut breaches = Vec::new();

@@ -7,7 +7,7 @@ use factum_core::{Query, Recorded};
 
 use super::{Cx, Done, log};
 use crate::error::CliError;
-use crate::reach;
+use crate::reveal::Reveal;
 use crate::select::Select;
 
 /// Find events that hold a text, in payload, key, tags, ids or actor; case does not matter
@@ -18,13 +18,15 @@ pub(crate) struct Args {
     words: Vec<String>,
     #[command(flatten)]
     select: Select,
+    #[command(flatten)]
+    reveal: Reveal,
     /// At most so many, the newest of them
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     last: u32,
 }
 
 pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
-    let admin = reach::admin(&cx.settings)?;
+    let (admin, eyes) = args.reveal.open(&cx.settings).await?;
     let query: Query = args.select.query_since(&admin).await?;
     let words: Vec<String> = args.words.iter().map(|word| word.to_lowercase()).collect();
     let mut bar = cx.out.bar("searching");
@@ -34,6 +36,7 @@ pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     let mut events = admin.search(query, args.last as usize, &is_match, &mut progress).await?;
     drop(bar);
     events.reverse();
+    eyes.look(&admin, "search", &mut events).await?;
     log::print(cx, &events)
 }
 

@@ -4,7 +4,7 @@
 
 use super::{Cx, Done};
 use crate::error::CliError;
-use crate::reach;
+use crate::reveal::Reveal;
 use crate::select::Select;
 use crate::shown::{EventJson, table};
 
@@ -13,13 +13,15 @@ use crate::shown::{EventJson, table};
 pub(crate) struct Args {
     #[command(flatten)]
     select: Select,
+    #[command(flatten)]
+    reveal: Reveal,
     /// End after so many events
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
 }
 
 pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
-    let admin = reach::admin(&cx.settings)?;
+    let (admin, eyes) = args.reveal.open(&cx.settings).await?;
     let query = match args.select.since {
         Some(_) => args.select.query_since(&admin).await?,
         None => args.select.query().after(admin.store().head().await?),
@@ -31,13 +33,15 @@ pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     let asked_to_stop = factum_runtime::app::asked_to_stop();
     tokio::pin!(asked_to_stop);
     while left > 0 {
-        let events = tokio::select! {
+        let mut events = tokio::select! {
             // First, so that it listens before the first event is printed.
             biased;
             () = &mut asked_to_stop => break,
             events = follow.next() => events?,
         };
-        let events = &events[..events.len().min(left)];
+        events.truncate(left);
+        eyes.look(&admin, "tail", &mut events).await?;
+        let events = events.as_slice();
         if cx.out.is_json() {
             events.iter().try_for_each(|event| cx.out.json_line(&EventJson::of(event)))?;
         } else {

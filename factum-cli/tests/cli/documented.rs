@@ -6,7 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::help::COMMANDS;
-use crate::sample::{record, shop};
+use crate::personal::personal_shop;
+use crate::sample::record;
 use crate::terminal::Terminal;
 
 /// Fields of a section, with what each is.
@@ -102,7 +103,11 @@ fn agree(terminal: &Terminal, tables: &BTreeMap<String, Fields>, section: &str, 
     for args in runs {
         let typed = args.join(" ");
         let args: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
-        let output = terminal.command(&args).output().unwrap();
+        let output = terminal
+            .command(&args)
+            .env("FACTUM_MASTER_KEY_FILE", terminal.folder().join("master.key"))
+            .output()
+            .unwrap();
         let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
         for value in serde_json::Deserializer::from_slice(&text).into_iter::<Value>() {
             let value =
@@ -129,8 +134,9 @@ fn every_command_has_a_section() {
 
 #[tokio::test]
 async fn what_is_printed_as_json_is_what_the_page_says() {
-    let (shop, tables) = (shop().await, tables());
+    let (shop, tables) = (personal_shop().await, tables());
     record(&shop).await;
+    let keys = shop.folder().join("shop.keys.db").display().to_string();
     let contracts = Terminal::contracts().display().to_string();
     let letter = shop.json(&["dlq", "list", "--each"])["letters"][0]["id"].as_str().unwrap().to_owned();
     let good = r#"{"type":"order.placed","data":{"orderId":"9","customer":"c","amount":"1"}}"#;
@@ -169,6 +175,13 @@ async fn what_is_printed_as_json_is_what_the_page_says() {
         ("factum replay", &[&["replay", "--consumer", "stock", "--from-position", "3", "--effects"]]),
         ("factum projections rebuild", &[&["projections", "rebuild", "order-summary"]]),
         ("factum audit", &[&["audit"]]),
+        (
+            "factum forget",
+            &[&["forget", "c-1", "--keys", &keys], &["forget", "c-1", "--keys", &keys, "--yes"]],
+        ),
+        ("factum keys", &[&["keys", "--keys", &keys]]),
+        ("factum keys new", &[&["keys", "new", "next.key"]]),
+        ("factum keys rotate", &[&["keys", "--keys", &keys, "rotate", "--to", "next.key"]]),
         (
             "factum publish",
             &[

@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A block of a page.
-struct Block {
-    info: String,
-    text: String,
+pub(crate) struct Block {
+    pub(crate) info: String,
+    pub(crate) text: String,
 }
 
-fn page(name: &str) -> PathBuf {
+pub(crate) fn page(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide").join(name)
 }
 
-fn blocks(text: &str) -> Vec<Block> {
+pub(crate) fn blocks(text: &str) -> Vec<Block> {
     let mut found = Vec::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
@@ -28,7 +28,7 @@ fn blocks(text: &str) -> Vec<Block> {
 }
 
 /// Runs pieces of shell one after the other in one shell, and answers what each printed.
-fn run(pieces: &[&str], folder: &Path) -> Vec<String> {
+pub(crate) fn run(pieces: &[&str], folder: &Path) -> Vec<String> {
     let factum = Path::new(env!("CARGO_BIN_EXE_factum"));
     let script: String = pieces
         .iter()

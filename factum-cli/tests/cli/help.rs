@@ -6,7 +6,7 @@ use crate::look::shown;
 use crate::terminal::Terminal;
 
 /// Commands that stand at the end of a command line.
-pub(crate) const COMMANDS: [&[&str]; 39] = [
+pub(crate) const COMMANDS: [&[&str]; 43] = [
     &["tail"],
     &["log"],
     &["stream"],
@@ -27,6 +27,10 @@ pub(crate) const COMMANDS: [&[&str]; 39] = [
     &["dlq", "requeue"],
     &["dlq", "discard"],
     &["replay"],
+    &["forget"],
+    &["keys"],
+    &["keys", "new"],
+    &["keys", "rotate"],
     &["check"],
     &["backup"],
     &["contract", "new"],

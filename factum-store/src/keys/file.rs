@@ -39,16 +39,21 @@ pub enum KeysAt {
 }
 
 impl KeysAt {
-    /// Where the keys of a store are unless told otherwise: `orders.keys.db` beside `orders.db`.
+    /// Where the keys of a store are unless told otherwise: `orders.keys.db` beside `orders.db`. `None` for a store
+    /// that is no file.
     #[must_use]
-    pub fn beside(store: &str) -> Self {
+    pub fn beside(store: &str) -> Option<Self> {
         if matches!(store, "memory:" | "sqlite:memory:" | "sqlite::memory:" | ":memory:") {
-            return Self::Memory;
+            return Some(Self::Memory);
         }
         let path =
             store.strip_prefix("sqlite:").map_or(store, |path| path.strip_prefix("//").unwrap_or(path));
+        // A URL may hold a password, which must not become a file's name.
+        if path.contains("://") || path.is_empty() {
+            return None;
+        }
         let stem = path.strip_suffix(".db").unwrap_or(path);
-        Self::File(PathBuf::from(format!("{stem}.keys.db")))
+        Some(Self::File(PathBuf::from(format!("{stem}.keys.db"))))
     }
 }
 
@@ -297,4 +302,18 @@ fn failed(done: &str, error: rusqlite::Error) -> StoreError {
         _ => (StoreErrorKind::Other, "see the cause"),
     };
     StoreError::new(kind, format!("the key file cannot be {done}: {hint}")).because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_lie_beside_the_file_of_their_store() {
+        let beside = |path: &str| Some(KeysAt::File(path.into()));
+        assert_eq!(KeysAt::beside("sqlite:data/orders.db"), beside("data/orders.keys.db"));
+        assert_eq!(KeysAt::beside("orders"), beside("orders.keys.db"));
+        assert_eq!(KeysAt::beside("memory:"), Some(KeysAt::Memory));
+        assert_eq!(KeysAt::beside("postgres://ann:secret@db/shop"), None);
+    }
 }

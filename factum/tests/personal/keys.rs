@@ -23,7 +23,7 @@ fn seal(ring: &KeyRing, subject: &str, event: EventId) -> Personal<String> {
 #[test]
 fn another_master_key_opens_nothing_and_changes_nothing() {
     let place = Place::new();
-    let at = KeysAt::beside(&place.url());
+    let at = KeysAt::beside(&place.url()).unwrap();
     drop(KeyRing::open(&at, place.master.clone()).unwrap());
     let before = std::fs::read(place.path("shop.keys.db")).unwrap();
     let other = MasterKey::random().unwrap();
@@ -40,7 +40,7 @@ fn another_master_key_opens_nothing_and_changes_nothing() {
 #[test]
 fn rotation_wraps_every_key_anew() {
     let place = Place::new();
-    let at = KeysAt::beside(&place.url());
+    let at = KeysAt::beside(&place.url()).unwrap();
     let ring = KeyRing::open(&at, place.master.clone()).unwrap();
     let event = EventId::new();
     let sealed: Vec<_> = (0..50).map(|number| seal(&ring, &format!("c-{number}"), event)).collect();
@@ -58,7 +58,7 @@ fn rotation_wraps_every_key_anew() {
 #[test]
 fn what_one_process_forgets_another_stops_opening() {
     let place = Place::new();
-    let at = KeysAt::beside(&place.url());
+    let at = KeysAt::beside(&place.url()).unwrap();
     let (one, other) = (
         KeyRing::open(&at, place.master.clone()).unwrap(),
         KeyRing::open(&at, place.master.clone()).unwrap(),
@@ -77,7 +77,7 @@ fn what_one_process_forgets_another_stops_opening() {
 #[test]
 fn two_processes_make_one_key_for_a_subject() {
     let place = Place::new();
-    let at = KeysAt::beside(&place.url());
+    let at = KeysAt::beside(&place.url()).unwrap();
     let rings: Vec<KeyRing> = (0..4).map(|_| KeyRing::open(&at, place.master.clone()).unwrap()).collect();
     let event = EventId::new();
     std::thread::scope(|scope| {
@@ -100,7 +100,7 @@ fn two_processes_make_one_key_for_a_subject() {
 fn files_that_others_may_read_are_refused() {
     use std::os::unix::fs::PermissionsExt as _;
     let place = Place::new();
-    let at = KeysAt::beside(&place.url());
+    let at = KeysAt::beside(&place.url()).unwrap();
     drop(KeyRing::open(&at, place.master.clone()).unwrap());
     MasterKey::make(&place.path("master.key")).unwrap();
     for name in ["shop.keys.db", "master.key"] {

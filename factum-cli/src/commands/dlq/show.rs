@@ -1,7 +1,6 @@
 //! `factum dlq show`: one letter whole, with its event.
 
 use factum_core::{Recorded, Timestamp};
-use factum_runtime::Admin;
 use factum_runtime::admin::{AdminError, Letter, Which};
 use serde::Serialize;
 
@@ -11,6 +10,7 @@ use super::list::{LetterJson, next};
 use crate::commands::{Cx, Done};
 use crate::error::CliError;
 use crate::output::{Cell, Column, Style, Table, counted, day_time, printable};
+use crate::reveal::Reveal;
 use crate::shown::{EventJson, payload};
 
 /// Show one letter whole, with its event
@@ -18,6 +18,8 @@ use crate::shown::{EventJson, payload};
 pub(super) struct Args {
     /// The letter, or its event's id
     id: String,
+    #[command(flatten)]
+    reveal: Reveal,
 }
 
 #[derive(Debug, Serialize)]
@@ -26,21 +28,25 @@ struct Json<'a> {
     event: Option<EventJson<'a>>,
 }
 
-pub(super) async fn run(args: Args, admin: &Admin, cx: &mut Cx<'_>) -> Result<Done, CliError> {
-    let letter = letter(admin, &args.id).await?;
-    let event = match admin.event(&letter.troubled.event.to_string()).await {
+pub(super) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
+    let (admin, eyes) = args.reveal.open(&cx.settings).await?;
+    let letter = letter(&admin, &args.id).await?;
+    let mut event = match admin.event(&letter.troubled.event.to_string()).await {
         Ok(event) => Some(event),
         // It came from a broker and is kept in the letter, or it has been archived.
         Err(AdminError::Unknown { .. }) => None,
         Err(error) => return Err(error.into()),
     };
+    let mut inline = letter.troubled.inline_envelope();
+    for envelope in event.iter_mut().map(|event| &mut event.envelope).chain(&mut inline) {
+        eyes.look_at(&admin, &letter.id, envelope).await?;
+    }
     if cx.out.is_json() {
         cx.out.json(&Json { letter: LetterJson::of(&letter), event: event.as_ref().map(EventJson::of) })?;
         return Ok(Done::Clean);
     }
     let now = admin.store().now().await?;
     cx.out.table(&fields(&letter, now))?;
-    let inline = letter.troubled.inline_envelope();
     let envelope = event.as_ref().map(|Recorded { envelope, .. }| envelope).or(inline.as_ref());
     if let Some(envelope) = envelope {
         cx.out.line("")?;
