@@ -155,6 +155,7 @@ impl Teller {
             order: OrderId::of(uuid::Uuid::now_v7()),
             customer: customer.parse()?,
             lines: Lines::new(vec![line])?,
+            email: None,
             ship_to: ship_to.ok().context("the story's address is an address")?,
             at: crate::request::moment(self.store.now().await?),
         };

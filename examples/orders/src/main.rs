@@ -7,12 +7,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use factum::keys::{KeyOptions, MasterKey, MasterKeyError};
 use orders::shop::{OpenError, Settings, Shop};
 use orders::simulation::Behaviour;
 use orders::terminal::{Ink, Terminal};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
+/// The master key that is made where none is given.
+const MASTER: &str = "master.key";
 /// What a shell sees when the shop cannot open.
 const EXIT_CANNOT_RUN: u8 = 3;
 /// How long open connections may take to end; with the shop's own stop it stays under five seconds.
@@ -90,8 +93,15 @@ async fn serve(arguments: Arguments) -> Result<(), String> {
         TcpListener::bind(arguments.listen).await.map_err(|error| taken(arguments.listen, &error))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let url = url_of(&arguments.data)?;
-    let settings = Settings { payments: arguments.payments, stock: arguments.stock, ..Settings::default() };
+    let keys = keys(&arguments.data)?;
+    let settings =
+        Settings { payments: arguments.payments, stock: arguments.stock, keys, ..Settings::default() };
     let shop = Shop::open(&url, settings).await.map_err(|error| unusable(&arguments.data, &error))?;
+    if arguments.data.with_file_name(MASTER).exists() {
+        tracing::info!(
+            "the master key of personal data lies beside it, in {MASTER}; a real shop keeps it elsewhere"
+        );
+    }
     // A shop whose greeting nobody reads is a shop all the same.
     let _ = greet(address, &arguments.data);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -128,6 +138,25 @@ fn url_of(data: &Path) -> Result<String, String> {
             .map_err(|error| format!("folder {} cannot be written: {error}", folder.display()))?;
     }
     Ok(format!("sqlite:{text}"))
+}
+
+/// The master key of the environment, else one beside the data: good for a try, and too near for a real shop.
+fn keys(data: &Path) -> Result<KeyOptions, String> {
+    let told = |error: MasterKeyError| error.to_string();
+    if data == Path::new("memory:") {
+        return Ok(KeyOptions::default());
+    }
+    if data.is_dir() {
+        return Err(format!("{} is a folder; name a file in it", data.display()));
+    }
+    if let Some(master) = MasterKey::given().map_err(told)? {
+        return Ok(KeyOptions::default().master(master));
+    }
+    let path = data.with_file_name(MASTER);
+    if path.exists() {
+        return Ok(KeyOptions::default().master(MasterKey::read(&path).map_err(told)?));
+    }
+    Ok(KeyOptions::default().master(MasterKey::make(&path).map_err(told)?))
 }
 
 fn taken(address: SocketAddr, error: &std::io::Error) -> String {

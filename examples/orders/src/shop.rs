@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use factum::contract::Contracts;
+use factum::keys::KeyOptions;
 use factum::{
     App, AppendError, Clock, Consumer, RetryPolicy, Running, Store, StoreError, StoreErrorKind, TokioClock,
 };
@@ -36,6 +38,8 @@ pub struct Settings {
     pub retry: Option<RetryPolicy>,
     /// Who tells the time of delays and timeouts.
     pub clock: Arc<dyn Clock>,
+    /// Where the keys of personal data are.
+    pub keys: KeyOptions,
 }
 
 impl Default for Settings {
@@ -45,6 +49,7 @@ impl Default for Settings {
             stock: Behaviour::default(),
             retry: None,
             clock: Arc::new(TokioClock::default()),
+            keys: KeyOptions::default(),
         }
     }
 }
@@ -78,7 +83,9 @@ impl Shop {
     /// # Errors
     /// When the store cannot be used.
     pub async fn open(url: &str, settings: Settings) -> Result<Self, OpenError> {
-        Self::over(factum::open(url, contracts::CATALOG).await?, settings).await
+        let contracts = Contracts::try_from(contracts::CATALOG).map_err(factum::OpenError::from)?;
+        let opened = factum::open_with(url, contracts, settings.keys.clone()).await?;
+        Self::over(opened.store, settings).await
     }
 
     /// Starts the three contexts on a store that is open.

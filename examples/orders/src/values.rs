@@ -3,10 +3,12 @@
 //! A value that has rules checks them once, where it is built, so that no code behind it asks again. Pure: nothing
 //! here knows of events, stores or HTTP.
 
+mod email;
 mod id;
 mod money;
 mod quantity;
 
+pub use email::Email;
 pub use id::{CustomerId, OrderId, PaymentId, ProductId, ReservationId};
 pub use money::{Currency, Money};
 pub use quantity::Quantity;

@@ -18,7 +18,8 @@ use factum::{
 use house::{House, at, behaviour, euros, placing, settings, shared};
 use orders::contracts::{CATALOG, OrderPaid, PaymentApproved, PaymentDeclined, StockRejected, StockReserved};
 use orders::orders::application::{Asked, stream_of};
-use orders::orders::domain::Refusal;
+use orders::orders::domain::{Placing, Refusal};
+use orders::orders::infrastructure::order_summary::{self, OrderSummary};
 use orders::orders::infrastructure::shipping;
 use orders::shop::{Settings, Shop};
 use orders::values::OrderId;
@@ -260,6 +261,33 @@ async fn an_address_is_kept_with_its_order_and_never_without() {
     for event in page.events {
         assert!(!String::from_utf8_lossy(&event.envelope.data).contains("Lane"), "{event:?}");
     }
+}
+
+#[tokio::test]
+async fn a_customer_is_forgotten_and_the_shop_goes_on() {
+    let opened = factum::open_for_maintenance("memory:", CATALOG).await.unwrap();
+    let house = House::of(Shop::over(opened.store.clone(), settings()).await.unwrap());
+    let order = OrderId::of(Uuid::now_v7());
+    let placing = Placing { email: Some("canary@example.org".parse().unwrap()), ..placing(order) };
+    let customer = placing.customer.clone();
+    house.desk.place(placing, Asked::default()).await.unwrap();
+    house.until("it is reserved", async |house| house.facts(order).await.len() == 4).await;
+    let in_log = async || {
+        let events = house.store.read(&Query::all()).await.unwrap().events;
+        events.iter().any(|event| String::from_utf8_lossy(&event.envelope.data).contains("canary"))
+    };
+    assert!(!in_log().await, "the address is sealed before it is stored");
+    let side = factum::ReadSide::<OrderSummary>::new(house.store.clone());
+    let shown = async || {
+        let view = order_summary::find(&side, order).await.unwrap().unwrap();
+        serde_json::to_value(view).unwrap()["email"].as_str().map(str::to_owned)
+    };
+    house.until("it is shown", async |_| shown().await.as_deref() == Some("canary@example.org")).await;
+    let admin = factum::Admin::new(house.store.clone());
+    let forgot = admin.forget(customer.as_str(), opened.maintenance.as_ref(), &mut |_, _| {}).await.unwrap();
+    assert_eq!((forgot.plan.values, forgot.behind.len()), (1, 0), "{forgot:?}");
+    assert_eq!(shown().await, None);
+    house.place().await;
 }
 
 /// A shop on a store whose time the test moves.

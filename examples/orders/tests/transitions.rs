@@ -32,7 +32,14 @@ fn place() -> Command {
         Line { product: "p-1".parse().unwrap(), quantity: 2.try_into().unwrap(), price: euros("10.50") };
     let lines = Lines::new(vec![line]).unwrap();
     let ship_to = Address::new("Lane 1", "Bonn", "53111", "DE").unwrap();
-    Command::Place(Placing { order: order(), customer: "c-1".parse().unwrap(), lines, ship_to, at: at() })
+    Command::Place(Placing {
+        order: order(),
+        customer: "c-1".parse().unwrap(),
+        email: None,
+        lines,
+        ship_to,
+        at: at(),
+    })
 }
 
 fn pay(number: u128, amount: Money) -> Command {

@@ -585,6 +585,8 @@ pub struct OrderPlaced {
     order_id: rt::Uuid,
     #[serde(rename = "customerId")]
     customer_id: CustomerId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    email: Option<rt::Personal<rt::Email>>,
     items: rt::List<OrderItem, 1, 100>,
     #[serde(rename = "totalAmount", deserialize_with = "rt::decimal")]
     total_amount: rt::Decimal,
@@ -603,6 +605,7 @@ impl OrderPlaced {
         OrderPlacedBuilder {
             order_id: Some(self.order_id),
             customer_id: Some(self.customer_id.clone()),
+            email: self.email.clone(),
             items: Some(self.items.clone()),
             total_amount: Some(self.total_amount),
             currency: Some(self.currency.clone()),
@@ -617,7 +620,7 @@ impl OrderPlaced {
     /// Never: the example is checked against the contract when this file is generated.
     #[must_use]
     pub fn example() -> Self {
-        let json = r#"{"orderId":"0192f3c4-7e2a-7c3b-9d55-0d4e8f6a1b2c","customerId":"c-1","items":[{"productId":"teapot","quantity":1,"price":"15.00"},{"productId":"cup","quantity":2,"price":"3.00"}],"totalAmount":"21.00","currency":"EUR","timestamp":"2026-01-05T10:00:00Z"}"#;
+        let json = r#"{"orderId":"0192f3c4-7e2a-7c3b-9d55-0d4e8f6a1b2c","customerId":"c-1","email":"ada@example.org","items":[{"productId":"teapot","quantity":1,"price":"15.00"},{"productId":"cup","quantity":2,"price":"3.00"}],"totalAmount":"21.00","currency":"EUR","timestamp":"2026-01-05T10:00:00Z"}"#;
         rt::serde_json::from_str(json).expect("the contract's example is valid")
     }
 
@@ -631,6 +634,12 @@ impl OrderPlaced {
     #[must_use]
     pub fn customer_id(&self) -> &CustomerId {
         &self.customer_id
+    }
+
+    /// Where the customer is written to.
+    #[must_use]
+    pub fn email(&self) -> Option<&rt::Personal<rt::Email>> {
+        self.email.as_ref()
     }
 
     /// What was ordered.
@@ -684,6 +693,7 @@ impl rt::Event for OrderPlaced {
 pub struct OrderPlacedBuilder {
     order_id: Option<rt::Uuid>,
     customer_id: Option<CustomerId>,
+    email: Option<rt::Personal<rt::Email>>,
     items: Option<rt::List<OrderItem, 1, 100>>,
     total_amount: Option<rt::Decimal>,
     currency: Option<Currency>,
@@ -705,6 +715,12 @@ impl OrderPlacedBuilder {
         rt::Invalid: From<V::Error>,
     {
         self.customer_id = rt::convert("/customerId", value, &mut self.invalid);
+        self
+    }
+
+    /// Where the customer is written to.
+    pub fn email(mut self, value: impl Into<rt::Personal<rt::Email>>) -> Self {
+        self.email = Some(value.into());
         self
     }
 
@@ -753,6 +769,7 @@ impl OrderPlacedBuilder {
             customer_id: self
                 .customer_id
                 .ok_or_else(|| rt::Invalid::missing("/customerId"))?,
+            email: self.email,
             items: self.items.ok_or_else(|| rt::Invalid::missing("/items"))?,
             total_amount: self
                 .total_amount

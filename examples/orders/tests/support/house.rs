@@ -139,6 +139,7 @@ pub(crate) fn placing(order: OrderId) -> Placing {
         order,
         customer: "c-1".parse().unwrap(),
         lines: Lines::new(vec![line]).unwrap(),
+        email: None,
         ship_to: Address::new("Lane 1", "Bonn", "53111", "DE").unwrap(),
         at: at(),
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Address, Lines, Reason};
-use crate::values::{CustomerId, Money, OrderId, PaymentId, ReservationId};
+use crate::values::{CustomerId, Email, Money, OrderId, PaymentId, ReservationId};
 
 /// What can be asked of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub struct Placing {
     pub order: OrderId,
     /// Who orders.
     pub customer: CustomerId,
+    /// Where they are written to.
+    pub email: Option<Email>,
     /// What.
     pub lines: Lines,
     /// Where to.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::{Address, Lines, Status};
-use crate::values::{CustomerId, Invalid, Money, OrderId, PaymentId, ReservationId};
+use crate::values::{CustomerId, Email, Invalid, Money, OrderId, PaymentId, ReservationId};
 
 /// What happened to an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct Placed {
     pub order: OrderId,
     /// Who ordered.
     pub customer: CustomerId,
+    /// Where they are written to; gone when they asked to be forgotten.
+    pub email: Option<Email>,
     /// What.
     pub lines: Lines,
     /// Where to; unknown when read from the log, which does not hold it: the shipping records do.

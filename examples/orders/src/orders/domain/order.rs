@@ -134,8 +134,8 @@ impl Order {
 }
 
 fn place(placing: Placing) -> Event {
-    let Placing { order, customer, lines, ship_to, at } = placing;
-    Event::Placed(Placed { order, customer, lines, ship_to: Some(ship_to), at })
+    let Placing { order, customer, email, lines, ship_to, at } = placing;
+    Event::Placed(Placed { order, customer, email, lines, ship_to: Some(ship_to), at })
 }
 
 impl Facts {

@@ -4,7 +4,7 @@ use factum::{ConsumerName, Failure, Projection, ReadSide, Row, StoreError, Table
 use serde::{Deserialize, Serialize};
 
 use crate::orders::domain::{Address, Event, Line, Lines, Status};
-use crate::values::OrderId;
+use crate::values::{Email, OrderId};
 
 /// One row per order, with everything that `GET /orders/{id}` answers.
 #[derive(Debug, Clone, Copy)]
@@ -12,11 +12,14 @@ pub struct OrderSummary;
 
 impl Projection for OrderSummary {
     const NAME: ConsumerName = ConsumerName::constant("order_summary");
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Input = Event;
 
     fn tables() -> Vec<Table> {
-        vec![Table::new("order_summary", include_str!("sql/summary_columns.sql"))]
+        vec![
+            Table::new("order_summary", include_str!("sql/summary_columns.sql"))
+                .personal("customer_id", &["email"]),
+        ]
     }
 
     async fn apply(&self, event: Event, tables: &mut Tables<'_, '_>) -> Result<(), Failure> {
@@ -32,6 +35,7 @@ impl Projection for OrderSummary {
                     event.lines.total().currency().as_str(),
                     Status::AwaitingPayment.as_str(),
                     event.at.to_string(),
+                    event.email.as_ref().map(Email::as_str),
                 ],
             ),
             Event::Paid(event) => tables.execute(
@@ -69,6 +73,8 @@ impl Projection for OrderSummary {
 pub struct OrderView {
     order_id: String,
     customer_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
     status: String,
     items: Vec<ItemView>,
     total: String,
@@ -160,6 +166,7 @@ fn shown(row: Row<'_>) -> OrderView {
     OrderView {
         order_id: text("order_id"),
         customer_id: text("customer_id"),
+        email: maybe("email"),
         status: text("status"),
         items: serde_json::from_str(&text("items")).unwrap_or_default(),
         total: text("total"),

@@ -6,8 +6,10 @@
 
 use std::error::Error;
 
-use factum::contract::rt::Invalid as Unfit;
-use factum::{Bytes, DecodeError, EncodeError, Envelope, Event as _, EventSet, EventType, Timestamp};
+use factum::contract::rt::{self, Invalid as Unfit};
+use factum::{
+    Bytes, DecodeError, EncodeError, Envelope, Event as _, EventSet, EventType, Personal, Timestamp,
+};
 use rust_decimal::Decimal;
 
 use crate::contracts::order::{CancelledBy as By, OrderItem, OrderStatus, PaymentMethod as Method};
@@ -63,7 +65,11 @@ fn say_placed(event: &Placed) -> Result<OrderPlaced, Unfit> {
         let quantity = i64::from(line.quantity.number()).try_into()?;
         Ok(OrderItem::new(line.product.as_str().try_into()?, quantity, line.price.amount()))
     };
-    OrderPlaced::builder()
+    let mut placed = OrderPlaced::builder();
+    if let Some(email) = &event.email {
+        placed = placed.email(rt::Email::try_from(email.as_str())?);
+    }
+    placed
         .order_id(event.order.uuid())
         .customer_id(event.customer.as_str())
         .items(event.lines.iter().map(item).collect::<Result<Vec<_>, _>>()?)
@@ -90,6 +96,8 @@ fn hear_placed(said: &OrderPlaced) -> Result<Placed, Unreadable> {
     Ok(Placed {
         order: OrderId::of(said.order_id()),
         customer: said.customer_id().as_str().parse()?,
+        // Forgotten is as good as never said.
+        email: said.email().and_then(Personal::known).map(|email| email.as_str().parse()).transpose()?,
         lines,
         ship_to: None,
         at: moment(said.timestamp())?,
@@ -221,6 +229,7 @@ mod tests {
             order: order(),
             customer: "c-1".parse().unwrap(),
             lines: Lines::new(vec![line("teapot", 2, "10.50"), line("cup", 1, "3")]).unwrap(),
+            email: "ada@example.org".parse().ok(),
             ship_to: Address::new("Lane 1", "Bonn", "53111", "DE").ok(),
             at: at(),
         }
@@ -242,7 +251,7 @@ mod tests {
         }
         assert_eq!(
             json,
-            r#"{"orderId":"00000000-0000-0000-0000-00000000002a","customerId":"c-1","items":[{"productId":"teapot","quantity":2,"price":"10.50"},{"productId":"cup","quantity":1,"price":"3.00"}],"totalAmount":"24.00","currency":"EUR","timestamp":"2026-01-05T10:00:00.25Z"}"#
+            r#"{"orderId":"00000000-0000-0000-0000-00000000002a","customerId":"c-1","email":"ada@example.org","items":[{"productId":"teapot","quantity":2,"price":"10.50"},{"productId":"cup","quantity":1,"price":"3.00"}],"totalAmount":"24.00","currency":"EUR","timestamp":"2026-01-05T10:00:00.25Z"}"#
         );
         assert_eq!(there_and_back(&event), Event::Placed(Placed { ship_to: None, ..placing() }));
     }

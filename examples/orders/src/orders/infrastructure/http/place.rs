@@ -15,7 +15,7 @@ use crate::orders::application::{Asked, PlaceError};
 use crate::orders::domain::{Address, AddressField, Line, Lines, LinesInvalid, Placing, Refusal, Status};
 use crate::problem::Problem;
 use crate::request::{self, Body};
-use crate::values::{Currency, CustomerId, Money, OrderId, ProductId, Quantity};
+use crate::values::{Currency, CustomerId, Email, Money, OrderId, ProductId, Quantity};
 
 /// Names the ids of orders that were placed under an idempotency key.
 const ORDERS_BY_KEY: Uuid = Uuid::from_u128(0x5f0b_3c1e_8a52_4d7e_9d38_6a61_7f21_c0de);
@@ -30,7 +30,8 @@ pub(super) async fn place(
     let idempotency = request::idempotency(&headers, &request::content(&body))?;
     let order = identity(idempotency.as_ref());
     let at = request::moment(api.store.now().await?);
-    let placing = Placing { order, customer: wanted.0, lines: wanted.1, ship_to: wanted.2, at };
+    let (customer, email, lines, ship_to) = wanted;
+    let placing = Placing { order, customer, email, lines, ship_to, at };
     let asked = Asked { idempotency, actor: request::actor() };
     api.desk.place(placing, asked).await.map_err(problem)?;
     let answer = json!({ "orderId": order.to_string(), "status": Status::AwaitingPayment.as_str() });
@@ -49,12 +50,16 @@ fn identity(idempotency: Option<&Idempotency>) -> OrderId {
     })
 }
 
-fn wanted(body: &mut Body, json: &Value) -> Option<(CustomerId, Lines, Address)> {
+fn wanted(body: &mut Body, json: &Value) -> Option<(CustomerId, Option<Email>, Lines, Address)> {
     let customer = body.parse::<CustomerId>(json, "#", "customerId", CustomerId::EXPECTED);
     let currency = body.parse::<Currency>(json, "#", "currency", Currency::EXPECTED);
     let lines = lines(body, json, currency);
     let address = address(body, json);
-    Some((customer?, lines?, address?))
+    let email = match json.get("email") {
+        Some(_) => body.parse::<Email>(json, "#", "email", Email::EXPECTED).map(Some),
+        None => Some(None),
+    };
+    Some((customer?, email?, lines?, address?))
 }
 
 fn lines(body: &mut Body, json: &Value, currency: Option<Currency>) -> Option<Lines> {

@@ -1,5 +1,6 @@
 order_id text primary key,
 customer_id text not null,
+email text,
 items text not null,
 total text not null,
 currency text not null,
