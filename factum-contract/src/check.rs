@@ -86,10 +86,34 @@ impl std::fmt::Display for Report {
 pub fn check(sources: &[Source]) -> Report {
     let mut findings = Findings::new(sources);
     let catalog = read::sources(sources, &mut findings);
+    report(catalog, findings, sources.len())
+}
+
+/// The same for one file that lists several contracts under `events` and `commands`.
+///
+/// What such a file need not say is filled in: the system's name (that of the file), the owner (the system), version 1,
+/// and as key the first field that is required.
+///
+/// ```
+/// use factum_contract::{Source, check_one};
+/// let text = "events:\n  order.placed:\n    payload: { required: [id], properties: { id: { type: string } } }\n";
+/// let report = check_one(&Source::new("shop.yaml", text));
+/// assert_eq!((report.errors(), report.catalog.unwrap().system.name.as_str()), (0, "shop"));
+/// ```
+#[cfg(feature = "tooling")]
+#[must_use]
+pub fn check_one(source: &Source) -> Report {
+    let sources = std::slice::from_ref(source);
+    let mut findings = Findings::new(sources);
+    let catalog = read::one_source(source, &mut findings);
+    report(catalog, findings, 1)
+}
+
+fn report(catalog: Option<Catalog>, mut findings: Findings<'_>, files: usize) -> Report {
     if let Some(catalog) = &catalog {
         inside(catalog, &mut findings);
     }
-    Report::of(catalog, findings, sources.len())
+    Report::of(catalog, findings, files)
 }
 
 /// What a catalog says about itself: names, rules, examples, upcast steps.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A calendar date of the years 0 to 9999, printed as `2026-01-05`.
+/// A calendar date of the years 1 to 9999, printed as `2026-01-05`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date {
     year: u16,
@@ -29,7 +29,7 @@ impl Date {
             2 => 28 + u8::from(is_leap),
             _ => return None,
         };
-        (year <= 9999 && (1..=days).contains(&day)).then_some(Self { year, month, day })
+        ((1..=9999).contains(&year) && (1..=days).contains(&day)).then_some(Self { year, month, day })
     }
 
     /// The year.
@@ -101,8 +101,16 @@ mod tests {
     #[test]
     fn only_days_that_exist_are_dates() {
         assert_eq!("2024-02-29".parse::<Date>().unwrap().to_string(), "2024-02-29");
-        for bad in ["2026-02-29", "2026-13-01", "2026-00-10", "2026-1-05", "2026-01-05Z", "", "٢٠٢٦-٠١-٠٥"]
-        {
+        for bad in [
+            "2026-02-29",
+            "2026-13-01",
+            "2026-00-10",
+            "2026-1-05",
+            "0000-01-01",
+            "2026-01-05Z",
+            "",
+            "٢٠٢٦-٠١-٠٥",
+        ] {
             assert!(bad.parse::<Date>().is_err(), "{bad}");
         }
     }

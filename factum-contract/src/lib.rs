@@ -42,6 +42,8 @@ pub mod validate;
 pub mod words;
 
 pub use catalog::{Catalog, CatalogError, CatalogSource};
+#[cfg(feature = "tooling")]
+pub use check::check_one;
 pub use check::{Report, check};
 pub use contract::Contract;
 pub use contracts::{Contracts, ContractsError};

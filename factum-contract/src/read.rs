@@ -12,6 +12,8 @@ use crate::system::Defaults;
 
 mod contract;
 mod fields;
+#[cfg(feature = "tooling")]
+mod list;
 mod schema;
 mod system;
 mod upcast;
@@ -69,20 +71,36 @@ fn documents<'s>(sources: &'s [Source], findings: &mut Findings<'_>) -> Vec<(&'s
     let mut documents = Vec::new();
     for (index, source) in sources.iter().enumerate() {
         let file = u32::try_from(index).unwrap_or(u32::MAX);
-        if source.text.len() > FILE_BYTES_MAX {
-            let message = format!("the file has {} bytes, over {FILE_BYTES_MAX}", source.text.len());
-            findings.error("size", Span { file, line: 1, column: 1, length: 1 }, message);
-            continue;
-        }
-        match parse(source, file) {
-            Ok(node) => documents.push((source.name.as_str(), node)),
-            Err(NotRead { rule, span, message, hint: Some(hint) }) => {
-                findings.error_with_hint(rule, span, message, hint);
-            }
-            Err(NotRead { rule, span, message, hint: None }) => findings.error(rule, span, message),
-        }
+        documents.extend(read(source, file, findings).map(|node| (source.name.as_str(), node)));
     }
     documents
+}
+
+/// A source as a tree; what is wrong with it is reported.
+fn read(source: &Source, file: u32, findings: &mut Findings<'_>) -> Option<Node> {
+    if source.text.len() > FILE_BYTES_MAX {
+        let message = format!("the file has {} bytes, over {FILE_BYTES_MAX}", source.text.len());
+        findings.error("size", Span { file, line: 1, column: 1, length: 1 }, message);
+        return None;
+    }
+    match parse(source, file) {
+        Ok(node) => return Some(node),
+        Err(NotRead { rule, span, message, hint: Some(hint) }) => {
+            findings.error_with_hint(rule, span, message, hint);
+        }
+        Err(NotRead { rule, span, message, hint: None }) => findings.error(rule, span, message),
+    }
+    None
+}
+
+/// Reads one file that lists several contracts.
+#[cfg(feature = "tooling")]
+pub(crate) fn one_source(source: &Source, findings: &mut Findings<'_>) -> Option<Catalog> {
+    let node = read(source, 0, findings)?;
+    let documents = list::documents(&node, &source.name, findings)?;
+    let documents: Vec<(&str, Node)> =
+        documents.iter().map(|(name, node)| (name.as_str(), node.clone())).collect();
+    catalog(&documents, findings)
 }
 
 /// Reads the one JSON text that generated code embeds.

@@ -102,6 +102,19 @@ pub(crate) fn catalog(folder: &Path) -> Result<Catalog, CliError> {
     })
 }
 
+/// A checked file's catalog; all that is wrong with it else.
+pub(crate) fn usable(report: factum_contract::Report) -> Result<Catalog, CliError> {
+    let said: String = report
+        .findings
+        .iter()
+        .filter(|one| one.severity == factum_contract::Severity::Error)
+        .map(ToString::to_string)
+        .collect();
+    report
+        .catalog
+        .ok_or_else(|| CliError::refused(format!("the contracts cannot be used:\n{}", said.trim_end())))
+}
+
 /// A catalog at work.
 pub(crate) fn compiled(folder: &Path) -> Result<Contracts, CliError> {
     Contracts::new(catalog(folder)?).map_err(|error| CliError::refused(error.to_string()))

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
-use factum_contract::Catalog;
 use factum_contract::generate::asyncapi::{self, Format, Server};
 use factum_contract::generate::rust::{self, Options};
 use factum_contract::generate::{BadExample, Generated, Stale, StaleKind, WriteError};
-use factum_contract::generate::{cloudevents, docs, json_schema, mermaid};
+use factum_contract::generate::{cloudevents, docs, json_schema, mermaid, python, typescript};
+use factum_contract::{Catalog, Source, check_one};
 use serde::Serialize;
 
 use super::{Cx, Done, contract};
@@ -28,7 +28,7 @@ enum Target {
         #[command(flatten)]
         from: From,
         /// Where to, such as src
-        #[arg(long, value_name = "DIR")]
+        #[arg(long, short, value_name = "DIR")]
         out: PathBuf,
         /// Name of the root module
         #[arg(long, value_name = "NAME", default_value_t = Options::default().module)]
@@ -37,12 +37,16 @@ enum Target {
         #[arg(long, value_name = "PATH", default_value_t = Options::default().root)]
         root: String,
     },
+    /// TypeScript: types, creators and checks, in a folder of their own
+    Typescript(Own),
+    /// Python: Pydantic models with the same checks, as a package of their own
+    Python(Own),
     /// AsyncAPI 3.1: the whole system as one document
     Asyncapi {
         #[command(flatten)]
         from: From,
         /// Where to: a folder, or a file that ends in .yaml, .yml or .json
-        #[arg(long, value_name = "DIR|FILE")]
+        #[arg(long, short, value_name = "DIR|FILE")]
         out: PathBuf,
         /// How it is written; else by the ending of the file
         #[arg(long, value_name = "FORMAT")]
@@ -85,6 +89,9 @@ struct From {
     /// The folder of contracts; else `contracts` in factum.toml, else ./contracts
     #[arg(long, value_name = "DIR")]
     contracts: Option<PathBuf>,
+    /// One file with several events, in place of a folder
+    #[arg(long, short, value_name = "FILE", conflicts_with = "contracts")]
+    input: Option<PathBuf>,
     /// Only compare; exit 1 when something is not as generated
     #[arg(long)]
     check: bool,
@@ -96,7 +103,17 @@ struct Plain {
     #[command(flatten)]
     from: From,
     /// Where to; the files get a folder of their own in it
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, short, value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// A target whose files fill a folder.
+#[derive(Debug, clap::Args)]
+struct Own {
+    #[command(flatten)]
+    from: From,
+    /// Where to: a folder that holds nothing else, made when it is not there
+    #[arg(long, short, value_name = "DIR")]
     out: PathBuf,
 }
 
@@ -153,6 +170,18 @@ pub(crate) fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
                 asyncapi::generate(&catalog, &options).map_err(|error| bad_example(&error, &from, cx))?;
             finish(&generated, &out, from.check, cx)
         }
+        Target::Typescript(Own { from, out }) => {
+            let generated = typescript::generate(&catalog(&from, cx)?).map_err(|error| {
+                CliError::refused(error.to_string())
+                    .hint("change the contract; other languages must carry it too")
+            })?;
+            finish(&generated, &out, from.check, cx)
+        }
+        Target::Python(Own { from, out }) => {
+            let generated = python::generate(&catalog(&from, cx)?)
+                .map_err(|error| CliError::refused(error.to_string()).hint("rename one of the contracts"))?;
+            finish(&generated, &out, from.check, cx)
+        }
         Target::JsonSchema(Plain { from, out }) => {
             let generated = json_schema::generate(&catalog(&from, cx)?)
                 .map_err(|error| bad_example(&error, &from, cx))?;
@@ -180,7 +209,13 @@ fn folder(from: &From, cx: &Cx<'_>) -> PathBuf {
 }
 
 fn catalog(from: &From, cx: &Cx<'_>) -> Result<Catalog, CliError> {
-    contract::catalog(&folder(from, cx))
+    let Some(path) = &from.input else { return contract::catalog(&folder(from, cx)) };
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        CliError::unreachable(format!("{} cannot be read: {error}", path.display()))
+            .hint("pass a file that lists events: --input FILE")
+    })?;
+    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    contract::usable(check_one(&Source::new(name, text)))
 }
 
 fn bad_example(error: &BadExample, from: &From, cx: &Cx<'_>) -> CliError {
@@ -225,6 +260,10 @@ fn server_of(url: &str) -> Result<Server, CliError> {
 fn finish(generated: &Generated, out: &Path, check: bool, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     if check {
         return compare(generated, out, cx);
+    }
+    if generated.owns_folder && !out.exists() {
+        std::fs::create_dir_all(out)
+            .map_err(|error| CliError::unreachable(format!("{} cannot be made: {error}", out.display())))?;
     }
     if !out.is_dir() {
         return Err(CliError::unreachable(format!("{} is not a folder", out.display()))

@@ -1,6 +1,7 @@
 //! Contracts and what is made of them: check, list, show, generate, publish.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::Stdio;
 
 use insta::assert_snapshot;
@@ -151,6 +152,58 @@ fn pages_are_written_and_checked_fresh() {
     std::fs::write(rest.join("notes.md"), "mine").unwrap();
     let fourth = shown!(terminal, ["generate", "docs", "--contracts", &at, "--out", "notes"]);
     assert_snapshot!([first, second, third, fourth].join("\n"));
+}
+
+/// Blocks of a language in a page.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let opening = format!("```{language}\n");
+    page.split(&opening).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_guide_to_typescript_and_python_is_as_it_says() {
+    let terminal = Terminal::new();
+    let path = "../docs/guide/typescript-and-python.md";
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    std::fs::write(terminal.folder().join("shop.yaml"), &blocks(&page, "yaml")[0]).unwrap();
+    let commands = blocks(&page, "sh");
+    let shown: Vec<String> = commands[0]
+        .lines()
+        .map(|line| terminal.run(&line.split_whitespace().skip(1).collect::<Vec<_>>()))
+        .collect();
+    assert_snapshot!(shown.join("\n"));
+    let module = std::fs::read_to_string(terminal.folder().join("web/events/order.ts")).unwrap();
+    assert!(module.contains("export function createOrderPlaced("), "{module}");
+}
+
+#[test]
+fn what_cannot_be_generated_is_said_with_its_place() {
+    let terminal = Terminal::new();
+    let write = |name: &str, text: &str| std::fs::write(terminal.folder().join(name), text).unwrap();
+    write("empty.yaml", "system: shop\n");
+    write(
+        "typo.yaml",
+        "events:\n  order.placed:\n    payload: { required: [id], properties: { id: { typ: string } } }\n",
+    );
+    write(
+        "inherited.yaml",
+        "events:\n  order.placed:\n    payload: { required: [id], properties: { id: { type: string }, toString: { type: string } } }\n",
+    );
+    std::fs::create_dir(terminal.folder().join("mine")).unwrap();
+    write("mine/index.ts", "export {};\n");
+    write(
+        "good.yaml",
+        "events:\n  - event: order.placed\n    payload: { required: [id], properties: { id: { type: string } } }\n",
+    );
+    assert_snapshot!(shown!(
+        terminal,
+        ["generate", "typescript", "-i", "none.yaml", "-o", "ts"],
+        ["generate", "typescript", "-i", "empty.yaml", "-o", "ts"],
+        ["generate", "python", "-i", "typo.yaml", "-o", "py"],
+        ["generate", "typescript", "-i", "inherited.yaml", "-o", "ts"],
+        ["generate", "typescript", "-i", "good.yaml", "-o", "mine"],
+        ["generate", "typescript", "-i", "good.yaml", "--contracts", ".", "-o", "ts"],
+    ));
 }
 
 fn publish(terminal: &Terminal, input: &str, args: &[&str]) -> String {

@@ -255,6 +255,20 @@ async fn what_is_printed_as_json_is_what_the_page_says() {
                 &["generate", "docs", "--contracts", &contracts, "--out", "pages"],
             ],
         ),
+        (
+            "factum generate typescript",
+            &[
+                &["generate", "typescript", "--contracts", &contracts, "--out", "ts", "--check"],
+                &["generate", "typescript", "--contracts", &contracts, "--out", "ts"],
+            ],
+        ),
+        (
+            "factum generate python",
+            &[
+                &["generate", "python", "--contracts", &contracts, "--out", "py", "--check"],
+                &["generate", "python", "--contracts", &contracts, "--out", "py"],
+            ],
+        ),
         ("factum check", &[&["check"]]),
         ("factum backup", &[&["backup", "copy.db"]]),
         ("factum doctor", &[&["doctor"]]),

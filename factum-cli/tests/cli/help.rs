@@ -6,7 +6,7 @@ use crate::look::shown;
 use crate::terminal::Terminal;
 
 /// Commands that stand at the end of a command line.
-pub(crate) const COMMANDS: [&[&str]; 43] = [
+pub(crate) const COMMANDS: [&[&str]; 45] = [
     &["tail"],
     &["log"],
     &["stream"],
@@ -46,6 +46,8 @@ pub(crate) const COMMANDS: [&[&str]; 43] = [
     &["generate", "cloudevents"],
     &["generate", "mermaid"],
     &["generate", "docs"],
+    &["generate", "typescript"],
+    &["generate", "python"],
     &["doctor"],
     &["bench"],
     &["audit"],

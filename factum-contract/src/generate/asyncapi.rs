@@ -119,7 +119,8 @@ pub fn generate(catalog: &Catalog, options: &Options) -> Result<Generated, BadEx
         Format::Yaml => format!("# {note}\n{}", write::yaml(&document, Width::DOCUMENT)),
         Format::Json => write::json(&document, Some(("x-generated", &note))),
     };
-    Ok(Generated { files: vec![GeneratedFile { path: options.file.clone(), text }] })
+    let files = vec![GeneratedFile { path: options.file.clone(), text }];
+    Ok(Generated { files, owns_folder: false })
 }
 
 fn document(catalog: &Catalog, options: &Options) -> Map {

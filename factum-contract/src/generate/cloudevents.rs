@@ -40,7 +40,7 @@ pub fn generate(catalog: &Catalog) -> Result<Generated, BadExample> {
         }
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Generated { files })
+    Ok(Generated { files, owns_folder: false })
 }
 
 fn event(

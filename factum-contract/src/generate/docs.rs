@@ -58,7 +58,7 @@ pub fn generate(catalog: &Catalog) -> Generated {
         files.push(GeneratedFile { path: path.to_owned(), text: text.to_owned() });
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    Generated { files }
+    Generated { files, owns_folder: false }
 }
 
 /// Whether a site may be written into a folder: it is not there yet, is empty, or holds a site of ours.

@@ -28,7 +28,7 @@ pub fn generate(catalog: &Catalog) -> Result<Generated, BadExample> {
     };
     let mut files: Vec<GeneratedFile> = catalog.contracts().map(file).collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Generated { files })
+    Ok(Generated { files, owns_folder: false })
 }
 
 /// The identity of a contract version, as events carry it in `dataschema`.

@@ -40,7 +40,7 @@ pub fn generate(catalog: &Catalog) -> Generated {
         })
         .collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    Generated { files }
+    Generated { files, owns_folder: false }
 }
 
 /// Services by team, with the events and commands between them, and what they call outside.

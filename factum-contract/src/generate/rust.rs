@@ -89,7 +89,7 @@ pub fn generate(catalog: &Catalog, options: &Options) -> Result<Generated, Gener
         text: catalog.to_embedded(),
     });
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Generated { files })
+    Ok(Generated { files, owns_folder: false })
 }
 
 fn check(options: &Options) -> Result<(), GenerateError> {

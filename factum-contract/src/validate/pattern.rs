@@ -36,8 +36,18 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex, PatternError> {
     })
 }
 
+/// What the engine understood of a pattern.
+#[cfg(feature = "tooling")]
+pub(crate) fn parse(pattern: &str) -> Result<regex_syntax::hir::Hir, PatternError> {
+    compile(pattern)?;
+    regex_syntax::parse(&translate(pattern)).map_err(|error| PatternError {
+        pattern: pattern.chars().take(80).collect(),
+        reason: error.to_string(),
+    })
+}
+
 /// Writes an ECMA 262 pattern in the syntax of the `regex` crate.
-fn translate(pattern: &str) -> String {
+pub(crate) fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() + 16);
     let mut chars = pattern.chars().peekable();
     let mut is_in_class = false;
