@@ -84,7 +84,7 @@ pub enum ImportError {
         bytes: usize,
     },
     /// It is neither YAML nor JSON.
-    #[error("{0}")]
+    #[error("the document cannot be read:\n{0}")]
     Syntax(Box<Finding>),
     /// It is a document of another kind.
     #[error("{file} is not AsyncAPI: expected a key `asyncapi` with a version, found {found}")]

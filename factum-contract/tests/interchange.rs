@@ -2,6 +2,7 @@
 //! tools take it, and that it reads back as the same contracts.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![allow(clippy::print_stdout, reason = "a skipped test says so aloud")]
 
 #[path = "interchange/catalogs.rs"]
 mod catalogs;

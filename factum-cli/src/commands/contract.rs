@@ -18,6 +18,7 @@ mod check;
 mod diff;
 mod git;
 mod history;
+mod import;
 mod list;
 mod new;
 mod recorded;
@@ -47,6 +48,8 @@ enum Action {
     Recorded(recorded::Args),
     /// Show one contract: its rules, its fields, who reads which version
     Show(show::Args),
+    /// Read contracts from a document of another tool
+    Import(import::Args),
 }
 
 /// Where the contracts are.
@@ -76,6 +79,7 @@ pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
         Action::List(args) => list::run(args, cx),
         Action::Recorded(args) => return recorded::run(args, cx).await,
         Action::Show(args) => show::run(args, cx),
+        Action::Import(args) => import::run(args, cx),
     };
     done.map_err(CliError::cannot_run)
 }

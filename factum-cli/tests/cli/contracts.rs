@@ -206,6 +206,70 @@ fn what_cannot_be_generated_is_said_with_its_place() {
     ));
 }
 
+#[test]
+fn contracts_are_read_from_documents_of_others() {
+    let terminal = Terminal::new();
+    let folder = Terminal::contracts().join("../asyncapi");
+    for name in ["light.yaml"] {
+        std::fs::copy(folder.join(name), terminal.folder().join(name)).unwrap();
+    }
+    let files = [
+        ("picture.yaml", &b"\x89PNG\r\n\x1a\n\0\0"[..]),
+        ("old.yaml", b"asyncapi: 2.0.0\ninfo: { title: x }\n"),
+        ("older.yaml", b"asyncapi: '1.2.0'\n"),
+        ("rest.yaml", b"openapi: 3.1.0\npaths: {}\n"),
+        ("other.json", b"{ \"name\": \"x\" }"),
+        ("broken.yaml", b"asyncapi: [3\n"),
+        ("empty.yaml", b"asyncapi: 3.0.0\ninfo: { title: none, version: '1' }\n"),
+    ];
+    for (name, bytes) in files {
+        std::fs::write(terminal.folder().join(name), bytes).unwrap();
+    }
+    std::fs::copy(Terminal::contracts().join("system.yaml"), terminal.folder().join("system.yaml")).unwrap();
+    let import = |file: &str| terminal.run(&["contract", "import", "asyncapi", file, "--out", "out"]);
+    let mut text =
+        vec![import("light.yaml"), terminal.run(&["contract", "check", "out"]), import("light.yaml")];
+    for file in std::fs::read_dir(terminal.folder().join("out")).unwrap() {
+        let path = file.unwrap().path();
+        let written = std::fs::read_to_string(&path).unwrap();
+        text.push(format!("==== {}\n{written}", path.file_name().unwrap().display()));
+    }
+    text[3..].sort();
+    assert_snapshot!(text.join("\n"));
+    let mut text: Vec<String> = files.iter().map(|(name, _)| import(name)).collect();
+    text.extend(["away.yaml", "system.yaml"].map(import));
+    assert_snapshot!("documents_that_are_none_are_refused", text.join("\n"));
+}
+
+/// The commands of the guide, as they stand there.
+#[test]
+fn the_guide_to_asyncapi_does_what_it_says() {
+    let terminal = Terminal::new();
+    let page = Terminal::contracts().join("../../../docs/guide/asyncapi.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    std::fs::create_dir(terminal.folder().join("contracts")).unwrap();
+    for name in ["system.yaml", "order.placed.v1.yaml", "payment.approved.v1.yaml"] {
+        std::fs::copy(Terminal::contracts().join(name), terminal.folder().join("contracts").join(name))
+            .unwrap();
+    }
+    let light = Terminal::contracts().join("../asyncapi/light.yaml");
+    std::fs::copy(light, terminal.folder().join("light.yaml")).unwrap();
+    let blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let lines: Vec<&str> = blocks.flat_map(str::lines).collect();
+    assert!(lines.len() >= 8, "{lines:?}");
+    for line in lines {
+        let args: Vec<&str> = line.strip_prefix("factum ").unwrap().split(' ').collect();
+        assert_eq!(terminal.code(&args), 0, "{line}: {}", terminal.run(&args));
+    }
+    for file in [
+        "json-schema/order.placed.v1.json",
+        "cloudevents/order.placed.v1.example1.json",
+        "mermaid/event-flow.mmd",
+    ] {
+        assert!(terminal.folder().join(file).is_file(), "{file}");
+    }
+}
+
 fn publish(terminal: &Terminal, input: &str, args: &[&str]) -> String {
     let at = contracts();
     let args: Vec<&str> = ["publish", "-", "--contracts", &at].iter().chain(args).copied().collect();

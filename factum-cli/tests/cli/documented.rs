@@ -138,6 +138,7 @@ async fn what_is_printed_as_json_is_what_the_page_says() {
     record(&shop).await;
     let keys = shop.folder().join("shop.keys.db").display().to_string();
     let contracts = Terminal::contracts().display().to_string();
+    let light = Terminal::contracts().join("../asyncapi/light.yaml").display().to_string();
     let letter = shop.json(&["dlq", "list", "--each"])["letters"][0]["id"].as_str().unwrap().to_owned();
     let good = r#"{"type":"order.placed","data":{"orderId":"9","customer":"c","amount":"1"}}"#;
     std::fs::write(shop.folder().join("good.json"), good).unwrap();
@@ -220,6 +221,7 @@ async fn what_is_printed_as_json_is_what_the_page_says() {
                 &["generate", "rust", "--contracts", &contracts, "--out", "."],
             ],
         ),
+        ("factum contract import asyncapi", &[&["contract", "import", "asyncapi", &light, "--out", "light"]]),
         (
             "factum generate asyncapi",
             &[

@@ -6,7 +6,7 @@ use crate::look::shown;
 use crate::terminal::Terminal;
 
 /// Commands that stand at the end of a command line.
-pub(crate) const COMMANDS: [&[&str]; 45] = [
+pub(crate) const COMMANDS: [&[&str]; 46] = [
     &["tail"],
     &["log"],
     &["stream"],
@@ -40,6 +40,7 @@ pub(crate) const COMMANDS: [&[&str]; 45] = [
     &["contract", "list"],
     &["contract", "recorded"],
     &["contract", "show"],
+    &["contract", "import", "asyncapi"],
     &["generate", "rust"],
     &["generate", "asyncapi"],
     &["generate", "json-schema"],

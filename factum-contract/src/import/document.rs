@@ -1,6 +1,6 @@
 //! A document of others: read within limits, asked by JSON pointers, its references followed inside it alone.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::finding::{Findings, Source, Span};
 use crate::node::yaml::Aliases;
@@ -11,11 +11,16 @@ use super::{DOCUMENT_BYTES_MAX, ImportError, NOTES_MAX, Note, NoteKind};
 /// Most references that are followed one after the other.
 const HOPS_MAX: usize = 32;
 
+/// Most schemas of all payloads together, references counted as often as they are used: a small document may refer to
+/// a large schema from every message.
+const SCHEMAS_MAX: usize = 100_000;
+
 /// A document with the notes that reading it gives.
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) root: Node,
     notes: RefCell<Vec<Note>>,
+    schemas: Cell<usize>,
 }
 
 /// A node with its place.
@@ -61,7 +66,7 @@ impl Document {
             findings.error_with_hint(error.rule, error.span, error.message, hint);
             ImportError::Syntax(Box::new(findings.into_vec().remove(0)))
         })?;
-        Ok(Self { root, notes: RefCell::default() })
+        Ok(Self { root, notes: RefCell::default(), schemas: Cell::new(0) })
     }
 
     pub(super) fn root(&self) -> At<'_> {
@@ -101,9 +106,16 @@ impl Document {
         }
     }
 
+    /// Counts a schema that is read; false when the document has had its share.
+    pub(super) fn count_schema(&self) -> bool {
+        self.schemas.set(self.schemas.get() + 1);
+        self.schemas.get() <= SCHEMAS_MAX
+    }
+
     /// Takes back what was noted so far: the document is read in another way.
     pub(super) fn forget_notes(&self) {
         self.notes.borrow_mut().clear();
+        self.schemas.set(0);
     }
 
     pub(super) fn into_notes(self) -> Vec<Note> {

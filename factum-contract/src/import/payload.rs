@@ -176,6 +176,10 @@ impl<'d> Reader<'d> {
                 return None;
             }
         };
+        if !self.doc.count_schema() {
+            self.doc.lost(at, "the payloads of the document have too many schemas, references counted");
+            return None;
+        }
         if self.inside.contains(&target.path) {
             self.doc
                 .lost(at, "it contains itself; events are finite: carry parts with an id of their parent");

@@ -1,6 +1,7 @@
 //! Writes nodes as YAML or JSON for people.
 //!
 //! The YAML means the same to readers of YAML 1.1 and 1.2: whatever either could take for something else is quoted.
+//! Contracts alone, which are YAML 1.2 by definition, have keys such as `on` without quotes.
 //! Reading what was written gives the same nodes.
 
 use std::fmt::Write as _;
@@ -14,14 +15,16 @@ pub(crate) struct Width {
     pub(crate) lists: usize,
     /// Maps of plain values and such lists; 0 gives every key its line.
     pub(crate) maps: usize,
+    /// Whether keys such as `on` are quoted, for readers of YAML 1.1.
+    pub(crate) quotes_keys: bool,
 }
 
 impl Width {
     /// Documents that other tools read: lists in a line, keys below each other.
-    pub(crate) const DOCUMENT: Self = Self { lists: 100, maps: 0 };
+    pub(crate) const DOCUMENT: Self = Self { lists: 100, maps: 0, quotes_keys: true };
 
     /// Contracts, as people write them.
-    pub(crate) const CONTRACT: Self = Self { lists: 100, maps: 100 };
+    pub(crate) const CONTRACT: Self = Self { lists: 100, maps: 100, quotes_keys: false };
 }
 
 /// A map as a YAML file, without a header.
@@ -57,7 +60,7 @@ impl Writer {
                 }
             }
             _ => {
-                let text = flow(node);
+                let text = flow(node, self.width);
                 self.pad(indent);
                 self.out.push_str(&text);
                 self.out.push('\n');
@@ -71,7 +74,7 @@ impl Writer {
                 self.pad(indent);
             }
             is_padded = true;
-            self.out.push_str(&key(&entry.key));
+            self.out.push_str(&key(&entry.key, self.width));
             self.out.push(':');
             self.value(&entry.value, indent + 2);
         }
@@ -102,7 +105,7 @@ impl Writer {
             self.out.push('\n');
             self.block(node, indent);
         } else {
-            let _ = writeln!(self.out, " {}", flow(node));
+            let _ = writeln!(self.out, " {}", flow(node, self.width));
         }
     }
 
@@ -132,7 +135,7 @@ impl Writer {
             }
             _ => 0,
         };
-        room > 0 && indent + flow(node).chars().count() <= room
+        room > 0 && indent + flow(node, self.width).chars().count() <= room
     }
 
     fn pad(&mut self, indent: usize) {
@@ -141,29 +144,32 @@ impl Writer {
 }
 
 /// A value in one line.
-fn flow(node: &Node) -> String {
+fn flow(node: &Node, width: Width) -> String {
     match &node.content {
         Content::Null => "null".to_owned(),
         Content::Bool(value) => value.to_string(),
         Content::Number(number) => number.to_string(),
         Content::Text(text) => scalar(text),
         Content::List(nodes) => {
-            let items: Vec<String> = nodes.iter().map(flow).collect();
+            let items: Vec<String> = nodes.iter().map(|node| flow(node, width)).collect();
             format!("[{}]", items.join(", "))
         }
         Content::Map(entries) if entries.is_empty() => "{}".to_owned(),
         Content::Map(entries) => {
-            let pairs: Vec<String> =
-                entries.iter().map(|entry| format!("{}: {}", key(&entry.key), flow(&entry.value))).collect();
+            let pairs: Vec<String> = entries
+                .iter()
+                .map(|entry| format!("{}: {}", key(&entry.key, width), flow(&entry.value, width)))
+                .collect();
             format!("{{ {} }}", pairs.join(", "))
         }
     }
 }
 
-fn key(text: &str) -> String {
+fn key(text: &str, width: Width) -> String {
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '$'))
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '$'));
-    if is_plain && !means_something(text) { text.to_owned() } else { quoted(text) }
+    let is_word = matches!(text, "on" | "off" | "yes" | "no" | "y" | "n") && !width.quotes_keys;
+    if is_plain && (is_word || !means_something(text)) { text.to_owned() } else { quoted(text) }
 }
 
 fn scalar(text: &str) -> String {
