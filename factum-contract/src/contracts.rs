@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::catalog::{Catalog, CatalogError, CatalogSource};
 use crate::check::{UpcastFault, upcasts};
 use crate::contract::{Compatibility, Contract};
-use crate::upcast::Step;
+use crate::upcast::{Step, fill_defaults};
 use crate::validate::{Checked, Flaw, PatternError, Validator};
 
 mod later;
@@ -219,7 +219,14 @@ impl Contracts {
     }
 
     /// Turns a payload of one version into one of a later version.
-    fn upcast(&self, payload: &[u8], from: ContractVersion, known: &EventType) -> Result<Value, Breach> {
+    ///
+    /// Fields that a version requires and the one before did not have take the version's default, where it has one.
+    pub(crate) fn upcast(
+        &self,
+        payload: &[u8],
+        from: ContractVersion,
+        known: &EventType,
+    ) -> Result<Value, Breach> {
         let name = known.name.as_str();
         let failed = |message: String| Breach {
             event: name.to_owned(),
@@ -242,6 +249,9 @@ impl Contracts {
                     }
                     step => step.apply(&mut value).map_err(|error| failed(error.to_string()))?,
                 }
+            }
+            if let Some(contract) = self.catalog.contract(name, version) {
+                fill_defaults(&contract.payload, &mut value);
             }
         }
         Ok(value)

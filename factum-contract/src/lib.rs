@@ -12,6 +12,7 @@ pub mod contract;
 pub mod contracts;
 pub mod date;
 pub mod finding;
+pub mod fixture;
 pub mod flow;
 #[cfg(feature = "tooling")]
 pub mod folder;

@@ -12,14 +12,23 @@ pub use uuid::Uuid;
 pub use {serde, serde_json};
 
 pub use crate::catalog::CatalogSource;
+pub use crate::contracts::Contracts;
 pub use crate::date::Date;
+pub use crate::fixture::Broken;
 pub use crate::schema::Format;
 
+mod compiled;
+mod exact;
 mod list;
+mod object;
 mod rules;
 mod text;
 
+pub use crate::__object as object;
+pub use compiled::{Compiled, default_of, upcast};
+pub use exact::{Exact, Exactly, exact, nullable, parsed, present, present_exact};
 pub use list::List;
+pub use object::Object;
 pub use rules::{IntegerRule, NumberRule, TextRule};
 pub use text::{Email, Uri};
 
@@ -73,64 +82,6 @@ where
             None
         }
     }
-}
-
-/// Reads a decimal number from text; a JSON number would have lost digits already.
-///
-/// # Errors
-/// When it is not text, or not a decimal number of at most 28 digits.
-pub fn decimal<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
-    let text: std::borrow::Cow<'de, str> = serde::Deserialize::deserialize(deserializer)?;
-    parse_decimal(&text)
-}
-
-/// The same for a field that may be absent or null.
-///
-/// # Errors
-/// As [`decimal`].
-pub fn optional_decimal<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Decimal>, D::Error> {
-    let text: Option<std::borrow::Cow<'de, str>> = serde::Deserialize::deserialize(deserializer)?;
-    text.map(|text| parse_decimal(&text)).transpose()
-}
-
-/// The same for personal data.
-///
-/// # Errors
-/// As [`decimal`].
-pub fn personal_decimal<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Personal<Decimal>, D::Error> {
-    let value: Personal<DecimalText> = serde::Deserialize::deserialize(deserializer)?;
-    Ok(value.map(|DecimalText(value)| value))
-}
-
-/// The same for personal data that may be absent or null.
-///
-/// # Errors
-/// As [`decimal`].
-pub fn optional_personal_decimal<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Personal<Decimal>>, D::Error> {
-    let value: Option<Personal<DecimalText>> = serde::Deserialize::deserialize(deserializer)?;
-    Ok(value.map(|value| value.map(|DecimalText(value)| value)))
-}
-
-/// A decimal as it is read: from text alone.
-struct DecimalText(Decimal);
-
-impl<'de> serde::Deserialize<'de> for DecimalText {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        decimal(deserializer).map(Self)
-    }
-}
-
-fn parse_decimal<E: serde::de::Error>(text: &str) -> Result<Decimal, E> {
-    use crate::validate::format;
-    let parsed = format::is(Format::Decimal, text).then(|| text.parse().ok()).flatten();
-    let invalid = || Invalid::new("decimal", format::expected(Format::Decimal), quoted(text));
-    parsed.ok_or_else(|| E::custom(invalid()))
 }
 
 /// The partition key of a field whose type keeps the grammar of keys.

@@ -11,6 +11,8 @@ use factum_core::NameError;
 use factum_core::personal::FORGOTTEN_FIELD;
 use serde_json::{Map, Value};
 
+use crate::schema::{Schema, Shape};
+
 /// One step.
 #[derive(Debug, Clone)]
 pub enum Step {
@@ -249,6 +251,33 @@ impl Step {
             }),
             Self::Code(_) => Ok(()),
         }
+    }
+}
+
+/// Gives required fields that are absent their default, where they have one.
+///
+/// Done after the steps of a version, so that a new required field with a default needs no step. What may be absent is
+/// left absent: its default is applied where it is read.
+pub(crate) fn fill_defaults(schema: &Schema, payload: &mut Value) {
+    match (&schema.shape, payload) {
+        (Shape::Object(object), Value::Object(payload)) => {
+            for field in &object.fields {
+                match (payload.get_mut(&field.name), &field.schema.default) {
+                    (Some(value), _) => fill_defaults(&field.schema, value),
+                    (None, Some(default)) if field.is_required => {
+                        payload.insert(field.name.clone(), default.clone());
+                    }
+                    (None, _) => {}
+                }
+            }
+        }
+        (Shape::List(list), Value::Array(items)) => {
+            items.iter_mut().for_each(|item| fill_defaults(&list.items, item));
+        }
+        (Shape::Map(values), Value::Object(payload)) => {
+            payload.values_mut().for_each(|value| fill_defaults(values, value));
+        }
+        _ => {}
     }
 }
 

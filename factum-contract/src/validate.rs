@@ -15,16 +15,21 @@ use crate::schema::{Role, Schema};
 
 mod compile;
 pub(crate) mod format;
+mod leaf;
 pub(crate) mod pattern;
 mod stand_in;
+mod tree;
 mod walk;
 
-pub(crate) use compile::{FIELDS_MAX, is_uuid};
+pub(crate) use compile::{FIELDS_MAX, is_uuid, tag_bytes_max};
 pub use pattern::PatternError;
 pub(crate) use stand_in::step_over as is_stand_in;
 
 use compile::Check;
 use walk::Walk;
+
+/// Longest partition key, as its type has it.
+pub(crate) const KEY_BYTES_MAX: usize = 250;
 
 /// A contract's schema, compiled.
 #[derive(Debug, Clone)]
@@ -118,10 +123,21 @@ impl Validator {
         let mut walk = Walk { cursor: Cursor::new(text), key: None, identifiers: 0 };
         walk.value(&self.root, 0).and_then(|()| walk.end()).map_err(|flaw| *flaw)?;
         if walk.identifiers > Tags::COUNT_MAX {
-            self.count_tags(text)?;
+            self.count_tags(&serde_json::from_str(text).unwrap_or_default())?;
         }
         let key = walk.key.unwrap_or_default();
         Ok(Checked { key: if self.key_is_uuid { lower(key) } else { key } })
+    }
+
+    /// Checks a payload that was parsed for another reason; [`Self::check`] on bytes parses and checks in less time.
+    ///
+    /// What a tree does not show any more, such as a field that was given twice, is not found.
+    ///
+    /// # Errors
+    /// The first flaw, in the order of the contract.
+    pub fn check_value(&self, payload: &serde_json::Value) -> Result<(), Flaw> {
+        let identifiers = tree::check(&self.root, payload).map_err(|flaw| *flaw)?;
+        if identifiers > Tags::COUNT_MAX { self.count_tags(payload) } else { Ok(()) }
     }
 
     /// The tags of a valid payload: every field that the contract marks `identifier`.
@@ -131,9 +147,8 @@ impl Validator {
         Tags::new(found.into_iter().take(Tags::COUNT_MAX)).unwrap_or_default()
     }
 
-    fn count_tags(&self, text: &str) -> Result<(), Flaw> {
-        let value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-        let count = self.tag_list(&value).len();
+    fn count_tags(&self, payload: &serde_json::Value) -> Result<(), Flaw> {
+        let count = self.tag_list(payload).len();
         if count <= Tags::COUNT_MAX {
             return Ok(());
         }

@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+#[path = "support/theirs.rs"]
+mod theirs;
+
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -11,9 +14,7 @@ use factum_contract::node::Node;
 use factum_contract::{Catalog, Contract, Source, Validator, check, folder};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-
-/// Rules of ours that JSON Schema does not have.
-const OURS: [&str; 4] = ["key", "identifier", "identifiers", "duplicate-field"];
+use theirs::{OURS, theirs};
 
 fn catalogs() -> Vec<Catalog> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -38,46 +39,6 @@ static SUBJECTS: LazyLock<Vec<Subject>> = LazyLock::new(|| {
     };
     catalogs().iter().flat_map(|catalog| catalog.contracts().map(of).collect::<Vec<_>>()).collect()
 });
-
-fn theirs(contract: &Contract) -> jsonschema::Validator {
-    let mut schema = contract.document.get("payload").unwrap().to_json();
-    open_enums(&mut schema);
-    jsonschema::options()
-        .with_draft(jsonschema::Draft::Draft202012)
-        .should_validate_formats(true)
-        .with_pattern_options(jsonschema::PatternOptions::regex())
-        .with_format("decimal", |text: &str| {
-            let plain = text.strip_prefix('-').unwrap_or(text);
-            let has_form = plain.split('.').count() <= 2
-                && plain
-                    .split('.')
-                    .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
-            has_form
-                && (!plain.starts_with('0') || plain.starts_with("0.") || plain == "0")
-                && plain.len() <= 29
-        })
-        .build(&schema)
-        .unwrap()
-}
-
-/// An extensible enum accepts any text; JSON Schema has no word for that.
-fn open_enums(schema: &mut Value) {
-    match schema {
-        Value::Object(object) => {
-            if object.get("extensible") == Some(&json!(true)) {
-                let is_nullable = object["enum"].as_array().unwrap().contains(&Value::Null);
-                object.remove("enum");
-                object.insert(
-                    "type".into(),
-                    if is_nullable { json!(["string", "null"]) } else { json!("string") },
-                );
-            }
-            object.values_mut().for_each(open_enums);
-        }
-        Value::Array(items) => items.iter_mut().for_each(open_enums),
-        _ => {}
-    }
-}
 
 /// A value that is likely to be near some bound.
 fn junk() -> impl Strategy<Value = Value> {
@@ -150,6 +111,8 @@ proptest! {
                 }
                 let text = payload.to_string();
                 let is_valid = subject.theirs.is_valid(&payload);
+                let (bytes, tree) = (subject.ours.check(text.as_bytes()), subject.ours.check_value(&payload));
+                prop_assert_eq!(bytes.is_ok(), tree.is_ok(), "{} {}: {:?}", subject.label, text, tree);
                 match subject.ours.check(text.as_bytes()) {
                     Ok(_) => prop_assert!(is_valid, "only ours accepts {} {}", subject.label, text),
                     Err(flaw) if OURS.contains(&flaw.rule) => {}

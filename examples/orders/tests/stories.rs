@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+#[path = "stories/contracts.rs"]
+mod contracts;
 #[path = "support/house.rs"]
 mod house;
 

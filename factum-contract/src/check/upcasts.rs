@@ -11,7 +11,7 @@ use crate::catalog::Catalog;
 use crate::contract::Contract;
 use crate::finding::Span;
 use crate::personal::{Finder, replaced};
-use crate::upcast::Step;
+use crate::upcast::{Step, fill_defaults};
 use crate::validate::Validator;
 
 /// A step from one version to the next that does not lead there.
@@ -88,6 +88,7 @@ fn step(
                 });
             }
         }
+        fill_defaults(&new.payload, value);
         if let Err(flaw) = validator.check(value.to_string().as_bytes()) {
             let (label, place) = (new.label(), flaw.place());
             let message = format!("{which} does not become {label}: {place}: {}", flaw.message);

@@ -67,11 +67,41 @@ pub(crate) fn snake(name: &str) -> String {
     }
 }
 
-/// An accessor's name: as `snake`, but never one of the functions that every generated type has.
-pub(crate) fn accessor(name: &str) -> String {
+/// An accessor's name: as `snake`, but never one of the functions that generated types have.
+fn accessor(name: &str) -> String {
     let name = snake(name);
     match name.as_str() {
-        "new" | "builder" | "to_builder" | "build" | "example" | "invalid" => name + "_",
+        "new" | "builder" | "to_builder" | "build" | "example" | "invalid" | "from_json"
+        | "arbitrary_valid" | "invalid_json" => name + "_",
+        // Generated code calls these on values of its own types.
+        "clone" | "default" | "serialize" | "deserialize" | "as_str" | "get" | "into" | "try_into"
+        | "try_from" | "from" => name + "_",
+        _ if name.starts_with("upcast_v") => name + "_",
+        _ => name,
+    }
+}
+
+/// Accessors of an object's fields, each different, in the order of the fields.
+pub(crate) fn accessors<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<String> {
+    let mut taken: Vec<String> = Vec::new();
+    for name in names {
+        let stem = accessor(name);
+        let mut ident = stem.clone();
+        let mut number = 2;
+        while taken.contains(&ident) {
+            ident = format!("{}_{number}", stem.strip_prefix("r#").unwrap_or(&stem));
+            number += 1;
+        }
+        taken.push(ident);
+    }
+    taken
+}
+
+/// A category's module: as `snake`, but never a name that generated files use.
+pub(crate) fn module_name(category: &str) -> String {
+    let name = snake(category);
+    match name.as_str() {
+        "rt" | "std" | "core" | "alloc" => name + "_",
         _ => name,
     }
 }

@@ -21,7 +21,7 @@ mod value;
 pub use plan::SameName;
 
 use bounded::Root;
-use plan::{Home, Plan, TypePlan};
+use plan::{Home, Module, Plan, TypePlan};
 
 /// How Rust is generated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub enum GenerateError {
     },
 }
 
-/// Generates the newest version of every contract.
+/// Generates every version of every contract: the newest by its name, earlier ones in a module of their version.
 ///
 /// # Errors
 /// When names collide in Rust, or an option cannot be used.
@@ -81,8 +81,15 @@ pub fn generate(catalog: &Catalog, options: &Options) -> Result<Generated, Gener
         let file = module.strip_prefix("r#").unwrap_or(module);
         files.push(GeneratedFile {
             path: format!("{}/{file}.rs", options.module),
-            text: category_file(&plan, category, &root, &rt)?,
+            text: module_file(&plan, &Module { category: category.clone(), version: None }, &root, &rt)?,
         });
+        for version in plan.versions_in(category) {
+            let module = Module { category: category.clone(), version: Some(version) };
+            files.push(GeneratedFile {
+                path: format!("{}/{file}/v{version}.rs", options.module),
+                text: module_file(&plan, &module, &root, &rt)?,
+            });
+        }
     }
     files.push(GeneratedFile {
         path: format!("{}/catalog.json", options.module),
@@ -119,14 +126,18 @@ fn root_file(
         quote!(#[doc = #docs] pub mod #module;)
     });
     let exports = plan.modules.iter().map(|(category, module)| {
-        let events = plan.events.iter().filter(|event| event.category == *category);
-        let (module, names) = (token(module), events.map(|event| token(&event.name)));
+        let newest = Module { category: category.clone(), version: None };
+        let names: Vec<_> = plan.events_in(&newest).map(|event| token(&event.name)).collect();
+        let module = token(module);
         quote!(pub use #module::{#(#names),*};)
     });
     let path = format!("{}/catalog.json", options.module);
     let catalog_item = quote! {
         /// The catalog that this module was generated from: what a store checks events against.
         pub const CATALOG: rt::CatalogSource = rt::CatalogSource::new(include_str!(#path));
+
+        /// The catalog again, compiled when a fixture or an explanation first needs it.
+        static CONTRACTS: rt::Compiled = rt::Compiled::new(CATALOG);
     };
     let head = [quote!(#rt), quote!(#(#modules)*), quote!(#(#exports)*), catalog_item];
     let types =
@@ -135,25 +146,47 @@ fn root_file(
     layout::file(&docs, head.into_iter().chain(types)).map_err(|source| layout_error(&options.module, source))
 }
 
-fn category_file(
+fn module_file(
     plan: &Plan<'_>,
-    category: &str,
+    module: &Module,
     root: &Root,
     rt: &TokenStream,
 ) -> Result<String, GenerateError> {
-    let mut items = vec![rt.clone()];
-    let shared = plan.shared_in(category);
-    if !shared.is_empty() {
-        let names = shared.iter().map(|name| token(name));
-        items.push(quote!(pub use super::{#(#names),*};));
+    let category = &module.category;
+    let home = Home::In(module.clone());
+    let mut items = Vec::new();
+    let mut take = |from: &Home, path: TokenStream| {
+        let names: Vec<_> = plan.taken_from(from, module).into_iter().map(token).collect();
+        if !names.is_empty() {
+            items.push(quote!(pub use #path::{#(#names),*};));
+        }
+    };
+    let docs = match module.version {
+        None => {
+            take(&Home::Root, quote!(super));
+            format!("Streams of the category `{category}`.")
+        }
+        Some(version) => {
+            take(&Home::In(Module { version: None, ..module.clone() }), quote!(super));
+            take(&Home::Root, quote!(super::super));
+            format!("Version {version} of what has a later one, in streams of the category `{category}`.")
+        }
+    };
+    items.insert(0, rt.clone());
+    if module.version.is_none() {
+        let versions = plan.versions_in(category).into_iter().map(|version| {
+            let docs = format!(" Version {version} of what has a later one.");
+            let version = token(&format!("v{version}"));
+            quote!(#[doc = #docs] pub mod #version;)
+        });
+        let versions: Vec<_> = versions.collect();
+        items.push(quote!(#(#versions)*));
     }
-    for event in plan.events.iter().filter(|event| event.category == category) {
+    for event in plan.events_in(module) {
         items.extend(event::event(plan, event, root));
-        let own =
-            |ty: &&TypePlan<'_>| ty.home == Home::Category(category.to_owned()) && ty.owner == event.name;
+        let own = |ty: &&TypePlan<'_>| ty.home == home && ty.owner == event.name;
         items.extend(plan.types.iter().filter(own).flat_map(|ty| type_items(plan, ty, root)));
     }
-    let docs = format!("Streams of the category `{category}`.");
     layout::file(&docs, items).map_err(|source| layout_error(category, source))
 }
 
@@ -171,6 +204,58 @@ fn type_items(plan: &Plan<'_>, ty: &TypePlan<'_>, root: &Root) -> Vec<TokenStrea
 /// Doc comment lines: the contract's words, or others where it is silent.
 fn docs(text: Option<&str>, otherwise: &str) -> TokenStream {
     let text = text.map(str::trim).filter(|text| !text.is_empty()).unwrap_or(otherwise);
-    let lines = text.lines().map(|line| if line.is_empty() { String::new() } else { format!(" {line}") });
+    let lines = doc_lines(text);
     quote!(#(#[doc = #lines])*)
+}
+
+/// A contract's words as lines of documentation, in which no code is taken for a test to be run.
+fn doc_lines(text: &str) -> Vec<String> {
+    let mut fence: Option<&str> = None;
+    let mut lines = Vec::new();
+    for line in text.trim().lines() {
+        let bare = line.trim_start();
+        let mark = ["```", "~~~"].into_iter().find(|mark| bare.starts_with(mark));
+        match (fence, mark) {
+            (None, Some(mark)) => {
+                lines.push(format!(" {mark}text"));
+                fence = Some(mark);
+            }
+            (Some(open), Some(mark)) if open == mark => {
+                lines.push(format!(" {mark}"));
+                fence = None;
+            }
+            _ if bare.is_empty() => lines.push(String::new()),
+            _ => {
+                // Four spaces would make it code.
+                let indent = line.len() - bare.len();
+                let indent = if fence.is_some() { indent } else { indent.min(2) };
+                lines.push(format!(" {}{}", " ".repeat(indent), bare.trim_end()));
+            }
+        }
+    }
+    lines.extend(fence.map(|mark| format!(" {mark}")));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::doc_lines;
+
+    #[test]
+    fn no_code_of_a_description_becomes_a_test() {
+        let text = "One.\n\n    let x = 1;\n```\ncode\n    more\n```\n~~~rust\nlast";
+        let lines = [
+            " One.",
+            "",
+            "   let x = 1;",
+            " ```text",
+            " code",
+            "     more",
+            " ```",
+            " ~~~text",
+            " last",
+            " ~~~",
+        ];
+        assert_eq!(doc_lines(text), lines);
+    }
 }

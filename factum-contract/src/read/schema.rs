@@ -234,7 +234,7 @@ impl<'n> Reader<'n, '_, '_> {
                     ("null", _) => is_nullable = true,
                     (_, None) => named = Some((word, one)),
                     (_, Some((first, _))) => {
-                        let message = format!("a value is of one type, not {first} and {word}");
+                        let message = format!("a value is of one `type`, not {first} and {word}");
                         let hint = "give each its own optional field, or its own contract";
                         self.findings.error_with_hint("not-carried", one.span, message, hint);
                         return None;
@@ -253,7 +253,7 @@ impl<'n> Reader<'n, '_, '_> {
                     return None;
                 };
                 if is_choice {
-                    let message = format!("an enum or const of {word} is not carried");
+                    let message = format!("an `enum` or `const` of {word} is not carried");
                     self.findings.error_with_hint("not-carried", one.span, message, "use words: strings");
                     return None;
                 }

@@ -85,6 +85,11 @@ impl FieldSet {
         is_new
     }
 
+    /// Whether a field is in it.
+    pub(super) fn has(&self, index: usize) -> bool {
+        self.0[index / 64 % (FIELDS_MAX / 64)] & 1 << (index % 64) != 0
+    }
+
     /// The first of `self` that is not in `other`.
     pub(super) fn first_missing(&self, other: &Self) -> Option<usize> {
         let missing = |(index, (own, other)): (usize, (&u64, &u64))| match own & !other {
@@ -150,7 +155,6 @@ fn compile(schema: &Schema, name: &str) -> Result<Check, PatternError> {
             is_extensible: choice.is_extensible,
         })),
     };
-    let is_identifier = schema.role == Role::Identifier;
     let is_sealable = matches!(schema.personal, Some(Personal::Of(_)));
     let mut rule = rule;
     if is_sealable {
@@ -161,7 +165,7 @@ fn compile(schema: &Schema, name: &str) -> Result<Check, PatternError> {
         is_nullable: schema.is_nullable,
         is_personal: schema.personal.is_some(),
         is_sealable,
-        tag_bytes_max: is_identifier.then(|| factum_core::Tag::BYTES_MAX.saturating_sub(name.len() + 1)),
+        tag_bytes_max: tag_bytes_max(schema, name),
     })
 }
 
@@ -180,4 +184,10 @@ impl Rule {
 fn hide(check: &mut Check) {
     check.is_personal = true;
     check.rule.each_inner(&mut hide);
+}
+
+/// The bytes that a tag leaves for the value of a field; `None` when it is no identifier.
+pub(crate) fn tag_bytes_max(schema: &Schema, name: &str) -> Option<usize> {
+    let is_identifier = schema.role == Role::Identifier;
+    is_identifier.then(|| factum_core::Tag::BYTES_MAX.saturating_sub(name.len() + 1))
 }

@@ -1,8 +1,8 @@
 //! Regular expressions of contracts: written as JSON Schema has them, matched in linear time.
 //!
-//! The two dialects differ where it hurts quietly: `\d` is ASCII in one and all of Unicode in the other, and a bracket
-//! inside a class means itself in one and a nested class in the other. Those are translated; look-around and
-//! back-references are refused, because they cannot be matched in linear time.
+//! The two dialects differ where it hurts quietly: `\d` is ASCII in one and all of Unicode in the other, a dot stops at
+//! more line ends in one, and a bracket inside a class means itself in one and a nested class in the other. Those are
+//! translated; look-around and back-references are refused, because they cannot be matched in linear time.
 
 use regex::{Regex, RegexBuilder};
 
@@ -21,6 +21,9 @@ const PATTERN_BYTES_MAX: usize = 2_000;
 
 /// Largest compiled pattern: bounds memory and compile time.
 const COMPILED_BYTES_MAX: usize = 1024 * 1024;
+
+/// What ECMA 262 takes for white space, inside a class.
+const SPACES: &str = r"\t-\r \x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}";
 
 /// Compiles a pattern; it matches anywhere in a text unless anchored.
 pub(crate) fn compile(pattern: &str) -> Result<Regex, PatternError> {
@@ -46,6 +49,11 @@ pub(crate) fn parse(pattern: &str) -> Result<regex_syntax::hir::Hir, PatternErro
     })
 }
 
+/// A pattern taken apart, to make texts from; `None` when it cannot be.
+pub(crate) fn parts(pattern: &str) -> Option<regex_syntax::hir::Hir> {
+    regex_syntax::parse(&translate(pattern)).ok()
+}
+
 /// Writes an ECMA 262 pattern in the syntax of the `regex` crate.
 pub(crate) fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() + 16);
@@ -58,6 +66,10 @@ pub(crate) fn translate(pattern: &str) -> String {
                 Some('D') => out.push_str("[^0-9]"),
                 Some('w') => out.push_str("[A-Za-z0-9_]"),
                 Some('W') => out.push_str("[^A-Za-z0-9_]"),
+                Some('s') => out.extend(["[", SPACES, "]"]),
+                Some('S') => out.extend(["[^", SPACES, "]"]),
+                Some('b') if is_in_class => out.push_str("\\x08"),
+                Some('b') => out.push_str("(?-u:\\b)"),
                 Some(next) => out.extend(['\\', next]),
                 None => out.push('\\'),
             },
@@ -73,6 +85,7 @@ pub(crate) fn translate(pattern: &str) -> String {
                 is_in_class = false;
                 out.push(']');
             }
+            '.' if !is_in_class => out.push_str("[^\\n\\r\\x{2028}\\x{2029}]"),
             '&' | '~' if is_in_class => out.extend(['\\', c]),
             '-' if is_in_class && chars.peek() == Some(&'-') => out.push_str("\\-"),
             c => out.push(c),
@@ -95,6 +108,11 @@ mod tests {
             ("^[A-Z]{3}$", "EUR", "EURO"),
             (r"^a\.b$", "a.b", "axb"),
             ("b", "abc", "xyz"),
+            ("^.$", "é", "\r"),
+            (r"^\s$", "\u{feff}", "\u{85}"),
+            (r"^\S+$", "\u{85}a", "a b"),
+            (r"\bé", "aé", "éa"),
+            (r"^[\b]$", "\u{8}", "b"),
         ];
         for (pattern, good, bad) in cases {
             let regex = compile(pattern).unwrap();

@@ -3,20 +3,16 @@
 use std::borrow::Cow;
 
 use super::Flaw;
-use super::compile::{Check, FieldSet, ObjectCheck, Rule, TextCheck};
-use super::format;
+use super::compile::{Check, FieldSet, ListCheck, ObjectCheck, Rule};
+use super::leaf::{self, Checked, flaw};
 use super::stand_in;
 use crate::json::{Cursor, DEPTH_MAX, Fault};
-use crate::schema::{IntegerShape, NumberShape};
 
 pub(super) struct Walk<'p> {
     pub(super) cursor: Cursor<'p>,
     pub(super) key: Option<Cow<'p, str>>,
     pub(super) identifiers: usize,
 }
-
-/// Boxed, so that the way without flaws moves no more than a pointer.
-type Checked<T = ()> = Result<T, Box<Flaw>>;
 
 impl<'p> Walk<'p> {
     pub(super) fn end(&mut self) -> Checked {
@@ -35,13 +31,13 @@ impl<'p> Walk<'p> {
             if check.is_nullable {
                 return Ok(());
             }
-            return Err(flaw("type", format!("expected {}, found null", expected(&check.rule))));
+            return Err(leaf::mismatch(&check.rule, "null"));
         }
         match (&check.rule, next) {
             (Rule::Text(text), b'"') => {
                 let raw = self.cursor.string();
                 let value = self.well_formed(raw)?.value();
-                self.text(text, &value, check)?;
+                leaf::text(text, &value, check)?;
                 self.identifier(check, &value)
             }
             (Rule::Object(object), b'{') => self.object(object, check, depth),
@@ -50,21 +46,19 @@ impl<'p> Walk<'p> {
                 let number = self.cursor.number();
                 let number = self.well_formed(number)?;
                 self.identifiers += usize::from(check.tag_bytes_max.is_some());
-                integer(bounds, number, check)
+                // `-0` is a second way to write 0, and no whole number to most languages.
+                let value = number.parse().ok().filter(|_| number != "-0");
+                leaf::integer(bounds, value, number, check)
             }
             (Rule::Number(bounds), b'-' | b'0'..=b'9') => {
                 let text = self.cursor.number();
-                number(bounds, self.well_formed(text)?, check)
+                let text = self.well_formed(text)?;
+                leaf::number(bounds, text.parse().unwrap_or(f64::INFINITY), text, check)
             }
             (Rule::Choice(choice), b'"') => {
                 let raw = self.cursor.string();
                 let value = self.well_formed(raw)?.value();
-                if !choice.is_extensible && !choice.words.iter().any(|word| **word == *value) {
-                    let words: Vec<&str> = choice.words.iter().map(AsRef::as_ref).collect();
-                    let message =
-                        format!("expected one of {}, found {}", words.join(" | "), quoted(&value, check));
-                    return Err(flaw(if words.len() == 1 { "const" } else { "enum" }, message));
-                }
+                leaf::choice(choice, &value, check)?;
                 self.identifier(check, &value)
             }
             (Rule::Boolean, b't') => {
@@ -97,9 +91,7 @@ impl<'p> Walk<'p> {
                         self.field(object, index, &mut seen, depth)?;
                     }
                     None if object.is_closed => {
-                        let name = quoted(&name, check);
-                        let message = format!("expected no field {name}: the object is closed");
-                        return Err(flaw("additionalProperties", message));
+                        return Err(leaf::unknown(&name, check));
                     }
                     None => {
                         let skipped = self.cursor.skip(depth + 1);
@@ -114,19 +106,13 @@ impl<'p> Walk<'p> {
         }
         match object.required.first_missing(&seen) {
             None => Ok(()),
-            Some(index) => {
-                let name = &object.fields[index].name;
-                Err(flaw("required", format!("expected a field `{name}`, found none")))
-            }
+            Some(index) => Err(leaf::missing(object, index)),
         }
     }
 
     fn field(&mut self, object: &ObjectCheck, index: usize, seen: &mut FieldSet, depth: usize) -> Checked {
         let field = &object.fields[index];
-        let within = |mut flaw: Box<Flaw>| {
-            flaw.path.insert_str(0, &format!("/{}", field.name));
-            flaw
-        };
+        let within = |flaw| leaf::within(&field.name, flaw);
         if !seen.insert(index) {
             return Err(within(flaw("duplicate-field", "expected the field once, found it twice")));
         }
@@ -137,23 +123,18 @@ impl<'p> Walk<'p> {
         let start = self.cursor.at;
         self.value(&field.check, depth + 1).map_err(within)?;
         let key = key_text(self.cursor.text, start, self.cursor.at);
-        if key.is_empty() || key.len() > KEY_BYTES_MAX || key.bytes().any(|byte| byte < 0x20 || byte == 0x7f)
-        {
-            let message = "expected a key of 1 to 250 bytes without control characters";
-            return Err(within(flaw("key", message)));
-        }
+        leaf::key(&key).map_err(within)?;
         self.key = Some(key);
         Ok(())
     }
 
-    fn list(&mut self, list: &super::compile::ListCheck, depth: usize) -> Checked {
+    fn list(&mut self, list: &ListCheck, depth: usize) -> Checked {
         self.descend(depth)?;
         let mut count: u64 = 0;
         if !self.cursor.take(b']') {
             loop {
-                if let Err(mut flaw) = self.value(&list.items, depth + 1) {
-                    flaw.path.insert_str(0, &format!("/{count}"));
-                    return Err(flaw);
+                if let Err(flaw) = self.value(&list.items, depth + 1) {
+                    return Err(leaf::within(&count.to_string(), flaw));
                 }
                 count += 1;
                 let more = self.cursor.comma_or(b']');
@@ -162,13 +143,7 @@ impl<'p> Walk<'p> {
                 }
             }
         }
-        if count < list.min {
-            return Err(flaw("minItems", format!("expected at least {} items, found {count}", list.min)));
-        }
-        if count > list.max {
-            return Err(flaw("maxItems", format!("expected at most {} items, found {count}", list.max)));
-        }
-        Ok(())
+        leaf::items(list.min, list.max, count)
     }
 
     fn map(&mut self, values: &Check, depth: usize) -> Checked {
@@ -181,11 +156,8 @@ impl<'p> Walk<'p> {
             let name = self.well_formed(name)?.value();
             let colon = self.cursor.colon();
             self.well_formed(colon)?;
-            if let Err(mut flaw) = self.value(values, depth + 1) {
-                let step =
-                    if values.is_personal { "*".into() } else { name.replace('~', "~0").replace('/', "~1") };
-                flaw.path.insert_str(0, &format!("/{step}"));
-                return Err(flaw);
+            if let Err(flaw) = self.value(values, depth + 1) {
+                return Err(leaf::within(leaf::shown_name(&name, values), flaw));
             }
             let more = self.cursor.comma_or(b'}');
             if !self.well_formed(more)? {
@@ -194,45 +166,11 @@ impl<'p> Walk<'p> {
         }
     }
 
-    fn text(&self, check: &TextCheck, value: &str, owner: &Check) -> Checked {
-        if check.min > 0 || check.max < u64::MAX {
-            let length = value.chars().count() as u64;
-            if length < check.min {
-                let message = format!("expected at least {} characters, found {length}", check.min);
-                return Err(flaw("minLength", message));
-            }
-            if length > check.max {
-                let message = format!("expected at most {} characters, found {length}", check.max);
-                return Err(flaw("maxLength", message));
-            }
-        }
-        if let Some(format) = check.format
-            && !format::is(format, value)
-        {
-            let message = format!("expected {}, found {}", format::expected(format), quoted(value, owner));
-            return Err(flaw("format", message));
-        }
-        match &check.pattern {
-            Some(pattern) if !pattern.is_match(value) => {
-                let found = quoted(value, owner);
-                let message = format!("expected text that matches {}, found {found}", check.pattern_source);
-                Err(flaw("pattern", message))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// An identifier's value must fit a tag.
     #[inline]
     fn identifier(&mut self, check: &Check, value: &str) -> Checked {
         let Some(bytes_max) = check.tag_bytes_max else { return Ok(()) };
         self.identifiers += 1;
-        let fits = !value.is_empty() && value.len() <= bytes_max;
-        if fits && !value.bytes().any(|byte| byte < 0x20 || byte == 0x7f) {
-            return Ok(());
-        }
-        let message = format!("expected an identifier of 1 to {bytes_max} bytes without control characters");
-        Err(flaw("identifier", message))
+        leaf::identifier(bytes_max, value)
     }
 
     /// A value of the wrong type; malformed JSON is named first.
@@ -246,7 +184,7 @@ impl<'p> Walk<'p> {
             b't' | b'f' => "true or false",
             _ => "a number",
         };
-        Err(flaw("type", format!("expected {}, found {found}", expected(rule))))
+        Err(leaf::mismatch(rule, found))
     }
 
     fn descend(&mut self, depth: usize) -> Checked {
@@ -270,14 +208,6 @@ fn malformed(text: &str, fault: Fault) -> Box<Flaw> {
     flaw("json", format!("expected {}, found {found} at byte {}", fault.expected, fault.at))
 }
 
-#[cold]
-fn flaw(rule: &'static str, message: impl Into<String>) -> Box<Flaw> {
-    Box::new(Flaw::new(rule, message))
-}
-
-/// Longest partition key, as its type has it.
-const KEY_BYTES_MAX: usize = 250;
-
 #[inline]
 fn find(object: &ObjectCheck, name: &str, hint: usize) -> Option<usize> {
     if object.fields.get(hint).is_some_and(|field| *field.name == *name) {
@@ -293,73 +223,4 @@ fn key_text(text: &str, start: usize, end: usize) -> Cow<'_, str> {
         Ok(raw) => raw.value(),
         Err(_) => Cow::Borrowed(&text[start..end]),
     }
-}
-
-fn integer(bounds: &IntegerShape, text: &str, check: &Check) -> Checked {
-    let Ok(value) = text.parse::<i64>() else {
-        let message = format!("expected a whole number of 64 bits, found {}", shown(text, check));
-        return Err(flaw("type", message));
-    };
-    if let Some(min) = bounds.min.filter(|min| value < *min) {
-        let message = format!("expected at least {min}, found {}", shown(text, check));
-        return Err(flaw("minimum", message));
-    }
-    if let Some(max) = bounds.max.filter(|max| value > *max) {
-        let message = format!("expected at most {max}, found {}", shown(text, check));
-        return Err(flaw("maximum", message));
-    }
-    match bounds.multiple_of {
-        Some(multiple) if value % multiple != 0 => {
-            let message = format!("expected a multiple of {multiple}, found {}", shown(text, check));
-            Err(flaw("multipleOf", message))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn number(bounds: &NumberShape, text: &str, check: &Check) -> Checked {
-    let value = text.parse::<f64>().unwrap_or(f64::INFINITY);
-    if !value.is_finite() {
-        return Err(flaw("type", "expected a number that fits a double, found a larger one"));
-    }
-    let rules = [
-        (bounds.min.filter(|min| value < *min), "minimum", "at least"),
-        (bounds.max.filter(|max| value > *max), "maximum", "at most"),
-        (bounds.above.filter(|above| value <= *above), "exclusiveMinimum", "more than"),
-        (bounds.below.filter(|below| value >= *below), "exclusiveMaximum", "less than"),
-    ];
-    for (broken, rule, words) in rules {
-        if let Some(bound) = broken {
-            return Err(flaw(rule, format!("expected {words} {bound}, found {}", shown(text, check))));
-        }
-    }
-    Ok(())
-}
-
-fn expected(rule: &Rule) -> &'static str {
-    match rule {
-        Rule::Object(_) | Rule::Map(_) => "an object",
-        Rule::List(_) => "a list",
-        Rule::Text(_) | Rule::Choice(_) => "text",
-        Rule::Integer(_) => "a whole number",
-        Rule::Number(_) => "a number",
-        Rule::Boolean => "true or false",
-    }
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(40).collect()
-}
-
-/// Text as errors quote it: cut, and hidden when it is personal.
-fn quoted(text: &str, check: &Check) -> String {
-    if check.is_personal {
-        return format!("text of {} characters that is not shown", text.chars().count());
-    }
-    let dots = if text.chars().nth(40).is_some() { "…" } else { "" };
-    format!("{:?}{dots}", cut(text))
-}
-
-fn shown<'t>(text: &'t str, check: &Check) -> Cow<'t, str> {
-    if check.is_personal { Cow::Borrowed("one that is not shown") } else { Cow::Owned(cut(text)) }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use factum::contract::Contracts;
-use factum::contract::rt::CatalogSource;
+use factum::contract::rt::{CatalogSource, Compiled};
 use factum::store::sqlite::{Options, SqliteStore};
 use factum::{Envelope, EventSet as _, EventType, Expected, Gate, Page, Query, Store};
 use tokio::runtime::Runtime;
@@ -18,6 +18,9 @@ use order::OrderPlaced;
 
 const CATALOG: CatalogSource =
     CatalogSource::new(include_str!("../../examples/thirty_seconds/contracts/catalog.json"));
+
+/// What the generated module stands on beside its types.
+static CONTRACTS: Compiled = Compiled::new(CATALOG);
 
 const EVENTS: usize = 200_000;
 const FILL: usize = 1_000;

@@ -2,7 +2,14 @@
 //! The contracts of the system `shop`.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
-#![allow(dead_code, unreachable_pub, unused_imports, clippy::pedantic, clippy::nursery)]
+// An application uses only what it needs of this.
+#![allow(dead_code, unreachable_pub, unused_imports)]
+// Names, words and nesting are the contract's.
+#![allow(clippy::collapsible_if, clippy::disallowed_names, clippy::enum_variant_names)]
+#![allow(clippy::len_without_is_empty, clippy::module_inception, clippy::should_implement_trait)]
+#![allow(clippy::wrong_self_convention)]
+#![allow(clippy::doc_lazy_continuation, clippy::doc_overindented_list_items, rustdoc::all)]
+#![allow(clippy::pedantic, clippy::nursery)]
 
 use factum::contract::rt;
 
@@ -18,3 +25,5 @@ pub use payment::PaymentApproved;
 pub const CATALOG: rt::CatalogSource = rt::CatalogSource::new(
     include_str!("contracts/catalog.json"),
 );
+/// The catalog again, compiled when a fixture or an explanation first needs it.
+static CONTRACTS: rt::Compiled = rt::Compiled::new(CATALOG);

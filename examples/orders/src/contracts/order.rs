@@ -2,22 +2,32 @@
 //! Streams of the category `order`.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
-#![allow(dead_code, unreachable_pub, unused_imports, clippy::pedantic, clippy::nursery)]
+// An application uses only what it needs of this.
+#![allow(dead_code, unreachable_pub, unused_imports)]
+// Names, words and nesting are the contract's.
+#![allow(clippy::collapsible_if, clippy::disallowed_names, clippy::enum_variant_names)]
+#![allow(clippy::len_without_is_empty, clippy::module_inception, clippy::should_implement_trait)]
+#![allow(clippy::wrong_self_convention)]
+#![allow(clippy::doc_lazy_continuation, clippy::doc_overindented_list_items, rustdoc::all)]
+#![allow(clippy::pedantic, clippy::nursery)]
 
 use factum::contract::rt;
 
 pub use super::{Currency, ProductId, Quantity, Reason};
 
+/// Version 1 of what has a later one.
+pub mod v1;
+
 /// An order was called off.
 ///
 /// By its customer, by the shop, or because it could not be paid or supplied. Money that was paid is given back:
-/// `refundAmount` says how much.
+/// `refundAmount` says how much, in `currency`.
 ///
-/// Event `order.cancelled`, version 1.
+/// Event `order.cancelled`, version 2.
 #[derive(Debug, Clone, PartialEq, Eq, rt::serde::Serialize, rt::serde::Deserialize)]
-#[serde(crate = "factum::contract::rt::serde")]
+#[serde(crate = "factum::contract::rt::serde", remote = "Self")]
 pub struct OrderCancelled {
-    #[serde(rename = "orderId")]
+    #[serde(rename = "orderId", deserialize_with = "rt::exact")]
     order_id: rt::Uuid,
     reason: Reason,
     #[serde(rename = "cancelledBy")]
@@ -28,11 +38,20 @@ pub struct OrderCancelled {
         rename = "refundAmount",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "rt::optional_decimal"
+        deserialize_with = "rt::present_exact"
     )]
     refund_amount: Option<rt::Decimal>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "rt::present"
+    )]
+    currency: Option<Currency>,
+    #[serde(deserialize_with = "rt::exact")]
     timestamp: rt::Timestamp,
 }
+
+rt::object!(OrderCancelled);
 
 impl OrderCancelled {
     /// Starts with nothing; every required field must be given.
@@ -48,6 +67,7 @@ impl OrderCancelled {
             cancelled_by: Some(self.cancelled_by.clone()),
             previous_status: Some(self.previous_status.clone()),
             refund_amount: self.refund_amount,
+            currency: self.currency.clone(),
             timestamp: Some(self.timestamp),
             invalid: None,
         }
@@ -59,8 +79,32 @@ impl OrderCancelled {
     /// Never: the example is checked against the contract when this file is generated.
     #[must_use]
     pub fn example() -> Self {
-        let json = r#"{"orderId":"0192f3c4-7e2a-7c3b-9d55-0d4e8f6a1b2c","reason":"teapot is out of stock","cancelledBy":"stock","previousStatus":"paid","refundAmount":"21.00","timestamp":"2026-01-05T10:00:05Z"}"#;
+        let json = r#"{"orderId":"0192f3c4-7e2a-7c3b-9d55-0d4e8f6a1b2c","reason":"teapot is out of stock","cancelledBy":"stock","previousStatus":"paid","refundAmount":"21.00","currency":"EUR","timestamp":"2026-01-05T10:00:05Z"}"#;
         rt::serde_json::from_str(json).expect("the contract's example is valid")
+    }
+
+    /// A valid one made from a number, for tests of properties: the same number gives the same one. 0 has
+    /// nothing that may be left out, 1 has everything.
+    ///
+    /// # Panics
+    /// Never: that there is one was found out when this file was generated.
+    #[must_use]
+    pub fn arbitrary_valid(seed: u64) -> Self {
+        super::CONTRACTS.arbitrary_valid(seed)
+    }
+
+    /// Payloads that break the contract, one for each of its rules: for tests of whoever reads them.
+    #[must_use]
+    pub fn invalid_json() -> Vec<rt::Broken> {
+        super::CONTRACTS.invalid_json::<Self>()
+    }
+
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// The first value that breaks the contract, with its JSON pointer, as the gate explains it.
+    pub fn from_json(json: &[u8]) -> Result<Self, rt::Invalid> {
+        super::CONTRACTS.from_json(json)
     }
 
     /// The order.
@@ -88,9 +132,17 @@ impl OrderCancelled {
     }
 
     /// What is given back, when something was paid.
+    ///
+    /// In `currency`.
     #[must_use]
     pub fn refund_amount(&self) -> Option<rt::Decimal> {
         self.refund_amount
+    }
+
+    /// Currency of all amounts, ISO 4217.
+    #[must_use]
+    pub fn currency(&self) -> Option<&Currency> {
+        self.currency.as_ref()
     }
 
     /// When it was called off.
@@ -103,7 +155,7 @@ impl OrderCancelled {
 impl rt::Event for OrderCancelled {
     const TYPE: rt::EventType = rt::EventType::event(
         "order.cancelled",
-        1,
+        2,
         "order",
         "order.cancelled",
     );
@@ -119,6 +171,15 @@ impl rt::Event for OrderCancelled {
     }
 }
 
+/// Nothing has to be changed.
+impl TryFrom<v1::OrderCancelled> for OrderCancelled {
+    type Error = rt::Invalid;
+
+    fn try_from(old: v1::OrderCancelled) -> Result<Self, rt::Invalid> {
+        super::CONTRACTS.upcast(&old)
+    }
+}
+
 /// Builds an `OrderCancelled`, field by field.
 #[derive(Debug, Clone, Default)]
 #[must_use = "nothing is built before `build`"]
@@ -128,6 +189,7 @@ pub struct OrderCancelledBuilder {
     cancelled_by: Option<CancelledBy>,
     previous_status: Option<OrderStatus>,
     refund_amount: Option<rt::Decimal>,
+    currency: Option<Currency>,
     timestamp: Option<rt::Timestamp>,
     invalid: Option<rt::Invalid>,
 }
@@ -170,8 +232,20 @@ impl OrderCancelledBuilder {
     }
 
     /// What is given back, when something was paid.
+    ///
+    /// In `currency`.
     pub fn refund_amount(mut self, value: rt::Decimal) -> Self {
         self.refund_amount = Some(value);
+        self
+    }
+
+    /// Currency of all amounts, ISO 4217.
+    pub fn currency<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<Currency>,
+        rt::Invalid: From<V::Error>,
+    {
+        self.currency = rt::convert("/currency", value, &mut self.invalid);
         self
     }
 
@@ -199,6 +273,7 @@ impl OrderCancelledBuilder {
                 .previous_status
                 .ok_or_else(|| rt::Invalid::missing("/previousStatus"))?,
             refund_amount: self.refund_amount,
+            currency: self.currency,
             timestamp: self.timestamp.ok_or_else(|| rt::Invalid::missing("/timestamp"))?,
         })
     }
@@ -207,8 +282,7 @@ impl OrderCancelledBuilder {
 /// Who called it off.
 ///
 /// Contract: customer | shop | payments | stock | ….
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, rt::serde::Deserialize)]
-#[serde(crate = "factum::contract::rt::serde", from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CancelledBy {
     /// `customer`.
     Customer,
@@ -236,21 +310,21 @@ impl CancelledBy {
     }
 }
 
-impl From<String> for CancelledBy {
-    fn from(word: String) -> Self {
-        match word.as_str() {
+impl From<&str> for CancelledBy {
+    fn from(word: &str) -> Self {
+        match word {
             "customer" => Self::Customer,
             "shop" => Self::Shop,
             "payments" => Self::Payments,
             "stock" => Self::Stock,
-            _ => Self::Unknown(word),
+            _ => Self::Unknown(word.to_owned()),
         }
     }
 }
 
-impl From<&str> for CancelledBy {
-    fn from(word: &str) -> Self {
-        Self::from(word.to_owned())
+impl From<String> for CancelledBy {
+    fn from(word: String) -> Self {
+        Self::from(word.as_str())
     }
 }
 
@@ -263,6 +337,14 @@ impl rt::serde::Serialize for CancelledBy {
     }
 }
 
+impl<'de> rt::serde::Deserialize<'de> for CancelledBy {
+    fn deserialize<D: rt::serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Self, D::Error> {
+        rt::parsed(deserializer, |word| Ok(Self::from(word)))
+    }
+}
+
 impl std::fmt::Display for CancelledBy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.as_str())
@@ -272,8 +354,7 @@ impl std::fmt::Display for CancelledBy {
 /// Where the order stood before.
 ///
 /// Contract: awaiting-payment | paid | stock-reserved | ….
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, rt::serde::Deserialize)]
-#[serde(crate = "factum::contract::rt::serde", from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OrderStatus {
     /// `awaiting-payment`.
     AwaitingPayment,
@@ -298,20 +379,20 @@ impl OrderStatus {
     }
 }
 
-impl From<String> for OrderStatus {
-    fn from(word: String) -> Self {
-        match word.as_str() {
+impl From<&str> for OrderStatus {
+    fn from(word: &str) -> Self {
+        match word {
             "awaiting-payment" => Self::AwaitingPayment,
             "paid" => Self::Paid,
             "stock-reserved" => Self::StockReserved,
-            _ => Self::Unknown(word),
+            _ => Self::Unknown(word.to_owned()),
         }
     }
 }
 
-impl From<&str> for OrderStatus {
-    fn from(word: &str) -> Self {
-        Self::from(word.to_owned())
+impl From<String> for OrderStatus {
+    fn from(word: String) -> Self {
+        Self::from(word.as_str())
     }
 }
 
@@ -321,6 +402,14 @@ impl rt::serde::Serialize for OrderStatus {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> rt::serde::Deserialize<'de> for OrderStatus {
+    fn deserialize<D: rt::serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Self, D::Error> {
+        rt::parsed(deserializer, |word| Ok(Self::from(word)))
     }
 }
 
@@ -334,18 +423,21 @@ impl std::fmt::Display for OrderStatus {
 ///
 /// Event `order.paid`, version 1.
 #[derive(Debug, Clone, PartialEq, Eq, rt::serde::Serialize, rt::serde::Deserialize)]
-#[serde(crate = "factum::contract::rt::serde")]
+#[serde(crate = "factum::contract::rt::serde", remote = "Self")]
 pub struct OrderPaid {
-    #[serde(rename = "orderId")]
+    #[serde(rename = "orderId", deserialize_with = "rt::exact")]
     order_id: rt::Uuid,
-    #[serde(rename = "paymentId")]
+    #[serde(rename = "paymentId", deserialize_with = "rt::exact")]
     payment_id: rt::Uuid,
-    #[serde(deserialize_with = "rt::decimal")]
+    #[serde(deserialize_with = "rt::exact")]
     amount: rt::Decimal,
     currency: Currency,
     method: PaymentMethod,
+    #[serde(deserialize_with = "rt::exact")]
     timestamp: rt::Timestamp,
 }
+
+rt::object!(OrderPaid);
 
 impl OrderPaid {
     /// Starts with nothing; every required field must be given.
@@ -376,6 +468,30 @@ impl OrderPaid {
         rt::serde_json::from_str(json).expect("the contract's example is valid")
     }
 
+    /// A valid one made from a number, for tests of properties: the same number gives the same one. 0 has
+    /// nothing that may be left out, 1 has everything.
+    ///
+    /// # Panics
+    /// Never: that there is one was found out when this file was generated.
+    #[must_use]
+    pub fn arbitrary_valid(seed: u64) -> Self {
+        super::CONTRACTS.arbitrary_valid(seed)
+    }
+
+    /// Payloads that break the contract, one for each of its rules: for tests of whoever reads them.
+    #[must_use]
+    pub fn invalid_json() -> Vec<rt::Broken> {
+        super::CONTRACTS.invalid_json::<Self>()
+    }
+
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// The first value that breaks the contract, with its JSON pointer, as the gate explains it.
+    pub fn from_json(json: &[u8]) -> Result<Self, rt::Invalid> {
+        super::CONTRACTS.from_json(json)
+    }
+
     /// The order.
     #[must_use]
     pub fn order_id(&self) -> rt::Uuid {
@@ -389,6 +505,8 @@ impl OrderPaid {
     }
 
     /// What was paid.
+    ///
+    /// In `currency`.
     #[must_use]
     pub fn amount(&self) -> rt::Decimal {
         self.amount
@@ -460,6 +578,8 @@ impl OrderPaidBuilder {
     }
 
     /// What was paid.
+    ///
+    /// In `currency`.
     pub fn amount(mut self, value: rt::Decimal) -> Self {
         self.amount = Some(value);
         self
@@ -515,8 +635,7 @@ impl OrderPaidBuilder {
 /// How it was paid.
 ///
 /// Contract: card | bank | wallet | ….
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, rt::serde::Deserialize)]
-#[serde(crate = "factum::contract::rt::serde", from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PaymentMethod {
     /// `card`.
     Card,
@@ -541,20 +660,20 @@ impl PaymentMethod {
     }
 }
 
-impl From<String> for PaymentMethod {
-    fn from(word: String) -> Self {
-        match word.as_str() {
+impl From<&str> for PaymentMethod {
+    fn from(word: &str) -> Self {
+        match word {
             "card" => Self::Card,
             "bank" => Self::Bank,
             "wallet" => Self::Wallet,
-            _ => Self::Unknown(word),
+            _ => Self::Unknown(word.to_owned()),
         }
     }
 }
 
-impl From<&str> for PaymentMethod {
-    fn from(word: &str) -> Self {
-        Self::from(word.to_owned())
+impl From<String> for PaymentMethod {
+    fn from(word: String) -> Self {
+        Self::from(word.as_str())
     }
 }
 
@@ -564,6 +683,14 @@ impl rt::serde::Serialize for PaymentMethod {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> rt::serde::Deserialize<'de> for PaymentMethod {
+    fn deserialize<D: rt::serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Self, D::Error> {
+        rt::parsed(deserializer, |word| Ok(Self::from(word)))
     }
 }
 
@@ -579,20 +706,27 @@ impl std::fmt::Display for PaymentMethod {
 ///
 /// Event `order.placed`, version 1.
 #[derive(Debug, Clone, PartialEq, Eq, rt::serde::Serialize, rt::serde::Deserialize)]
-#[serde(crate = "factum::contract::rt::serde")]
+#[serde(crate = "factum::contract::rt::serde", remote = "Self")]
 pub struct OrderPlaced {
-    #[serde(rename = "orderId")]
+    #[serde(rename = "orderId", deserialize_with = "rt::exact")]
     order_id: rt::Uuid,
     #[serde(rename = "customerId")]
     customer_id: CustomerId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "rt::present"
+    )]
     email: Option<rt::Personal<rt::Email>>,
     items: rt::List<OrderItem, 1, 100>,
-    #[serde(rename = "totalAmount", deserialize_with = "rt::decimal")]
+    #[serde(rename = "totalAmount", deserialize_with = "rt::exact")]
     total_amount: rt::Decimal,
     currency: Currency,
+    #[serde(deserialize_with = "rt::exact")]
     timestamp: rt::Timestamp,
 }
+
+rt::object!(OrderPlaced);
 
 impl OrderPlaced {
     /// Starts with nothing; every required field must be given.
@@ -624,6 +758,30 @@ impl OrderPlaced {
         rt::serde_json::from_str(json).expect("the contract's example is valid")
     }
 
+    /// A valid one made from a number, for tests of properties: the same number gives the same one. 0 has
+    /// nothing that may be left out, 1 has everything.
+    ///
+    /// # Panics
+    /// Never: that there is one was found out when this file was generated.
+    #[must_use]
+    pub fn arbitrary_valid(seed: u64) -> Self {
+        super::CONTRACTS.arbitrary_valid(seed)
+    }
+
+    /// Payloads that break the contract, one for each of its rules: for tests of whoever reads them.
+    #[must_use]
+    pub fn invalid_json() -> Vec<rt::Broken> {
+        super::CONTRACTS.invalid_json::<Self>()
+    }
+
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// The first value that breaks the contract, with its JSON pointer, as the gate explains it.
+    pub fn from_json(json: &[u8]) -> Result<Self, rt::Invalid> {
+        super::CONTRACTS.from_json(json)
+    }
+
     /// The order.
     #[must_use]
     pub fn order_id(&self) -> rt::Uuid {
@@ -631,12 +789,16 @@ impl OrderPlaced {
     }
 
     /// Who ordered, by pseudonym.
+    ///
+    /// Names a data subject.
     #[must_use]
     pub fn customer_id(&self) -> &CustomerId {
         &self.customer_id
     }
 
     /// Where the customer is written to.
+    ///
+    /// Personal data of `customerId`.
     #[must_use]
     pub fn email(&self) -> Option<&rt::Personal<rt::Email>> {
         self.email.as_ref()
@@ -649,6 +811,8 @@ impl OrderPlaced {
     }
 
     /// Sum of all items.
+    ///
+    /// In `currency`.
     #[must_use]
     pub fn total_amount(&self) -> rt::Decimal {
         self.total_amount
@@ -709,6 +873,8 @@ impl OrderPlacedBuilder {
     }
 
     /// Who ordered, by pseudonym.
+    ///
+    /// Names a data subject.
     pub fn customer_id<V>(mut self, value: V) -> Self
     where
         V: TryInto<CustomerId>,
@@ -719,6 +885,8 @@ impl OrderPlacedBuilder {
     }
 
     /// Where the customer is written to.
+    ///
+    /// Personal data of `customerId`.
     pub fn email(mut self, value: impl Into<rt::Personal<rt::Email>>) -> Self {
         self.email = Some(value.into());
         self
@@ -735,6 +903,8 @@ impl OrderPlacedBuilder {
     }
 
     /// Sum of all items.
+    ///
+    /// In `currency`.
     pub fn total_amount(mut self, value: rt::Decimal) -> Self {
         self.total_amount = Some(value);
         self
@@ -839,14 +1009,16 @@ impl std::fmt::Display for CustomerId {
 
 /// A number of one product at its price.
 #[derive(Debug, Clone, PartialEq, Eq, rt::serde::Serialize, rt::serde::Deserialize)]
-#[serde(crate = "factum::contract::rt::serde")]
+#[serde(crate = "factum::contract::rt::serde", remote = "Self")]
 pub struct OrderItem {
     #[serde(rename = "productId")]
     product_id: ProductId,
     quantity: Quantity,
-    #[serde(deserialize_with = "rt::decimal")]
+    #[serde(deserialize_with = "rt::exact")]
     price: rt::Decimal,
 }
+
+rt::object!(OrderItem);
 
 impl OrderItem {
     /// All of it, in the order of the contract.
@@ -872,6 +1044,8 @@ impl OrderItem {
     }
 
     /// Price of one.
+    ///
+    /// In `currency`.
     #[must_use]
     pub fn price(&self) -> rt::Decimal {
         self.price

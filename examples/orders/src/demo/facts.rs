@@ -65,7 +65,9 @@ fn told(name: &str, data: &Value) -> String {
         }
         "order.paid" => format!("{} {} by {}", text("amount"), text("currency"), text("method")),
         "order.cancelled" => {
-            let refund = data["refundAmount"].as_str().map(|refund| format!(", {refund} to pay back"));
+            let currency = data["currency"].as_str().unwrap_or_default();
+            let refund = data["refundAmount"].as_str();
+            let refund = refund.map(|refund| format!(", {refund} {currency} to pay back"));
             format!("by {}: {}{}", text("cancelledBy"), text("reason"), refund.unwrap_or_default())
         }
         "payment.approved" => format!("{} {}", text("approvedAmount"), text("currency")),

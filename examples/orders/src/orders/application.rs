@@ -8,7 +8,7 @@ mod history;
 mod reactions;
 
 pub use desk::{Asked, CancelError, Desk, KeepAddress, PlaceError};
-pub use history::History;
+pub use history::{History, HistoryError};
 pub use reactions::{DEDUPE_WINDOW, decline_payment, reject_reservation, take_payment, take_reservation};
 
 use factum::{Category, StreamId};

@@ -11,7 +11,7 @@ mod refusal;
 
 pub use address::{Address, AddressField, AddressInvalid};
 pub use command::{Command, Placing};
-pub use event::{Cancelled, CancelledBy, Event, Paid, PaymentMethod, Placed, Reason, StockReserved};
+pub use event::{Cancelled, CancelledBy, Event, Paid, PaymentMethod, Placed, Reason, Refund, StockReserved};
 pub use lines::{Line, Lines, LinesInvalid};
 pub use order::{Facts, Order, Status};
 pub use refusal::Refusal;

@@ -24,7 +24,7 @@ pub(super) fn bounded(plan: &TypePlan<'_>, root: &Root) -> Vec<TokenStream> {
         Shape::Text(text) => self::text(&name, &docs, &text_rule(plan, text), root),
         Shape::Integer(integer) => number(&name, &docs, &quote!(i64), &integer_rule(plan, integer), root),
         Shape::Number(number) => self::number(&name, &docs, &quote!(f64), &number_rule(plan, number), root),
-        Shape::Choice(choice) => super::choice::choice(&name, &docs, choice, root),
+        Shape::Choice(choice) => super::choice::choice(&name, &docs, choice),
         _ => Vec::new(),
     }
 }
@@ -64,8 +64,7 @@ fn text_rule(plan: &TypePlan<'_>, text: &TextShape) -> TokenStream {
         let max = Literal::u64_unsuffixed(max);
         rule = quote!(#rule.length_max(#max));
     }
-    if plan.is_tagged {
-        let max = factum_core::Tag::BYTES_MAX.saturating_sub(plan.field.len() + 1);
+    if let Some(max) = plan.bytes_max {
         let max = Literal::usize_unsuffixed(max);
         rule = quote!(#rule.identifier(#max));
     }
@@ -194,7 +193,16 @@ fn decimal(
         static RULE: rt::TextRule = #rule;
         RULE.check_decimal(value)?;
     };
-    copied(name, docs, &quote!(rt::Decimal), false, &check, root)
+    let mut items = copied(name, docs, &quote!(rt::Decimal), false, &check, root);
+    items.push(quote! {
+        impl TryFrom<rt::Exactly<rt::Decimal>> for #name {
+            type Error = rt::Invalid;
+            fn try_from(read: rt::Exactly<rt::Decimal>) -> Result<Self, rt::Invalid> {
+                Self::try_from(read.0)
+            }
+        }
+    });
+    items
 }
 
 fn copied(
@@ -206,7 +214,10 @@ fn copied(
     root: &Root,
 ) -> Vec<TokenStream> {
     let serde = &root.serde;
-    let inner_text = inner.to_string().replace(' ', "");
+    let inner_text = match inner.to_string().replace(' ', "") {
+        decimal if decimal == "rt::Decimal" => format!("rt::Exactly<{decimal}>"),
+        other => other,
+    };
     let derives = if is_double {
         quote!(#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)])
     } else {

@@ -3,20 +3,15 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
-use super::bounded::{Root, display, from_str};
+use super::bounded::{display, from_str};
 use crate::generate::ident::{pascal, token};
 use crate::schema::ChoiceShape;
 
 /// An enum with what converts to and from it.
-pub(super) fn choice(
-    name: &Ident,
-    docs: &TokenStream,
-    choice: &ChoiceShape,
-    root: &Root,
-) -> Vec<TokenStream> {
+pub(super) fn choice(name: &Ident, docs: &TokenStream, choice: &ChoiceShape) -> Vec<TokenStream> {
     let variants: Vec<Ident> = variants(choice).iter().map(|variant| token(variant)).collect();
     let words = choice.words.as_slice();
-    let mut items = vec![definition(name, docs, choice, &variants, root), as_str(name, choice, &variants)];
+    let mut items = vec![definition(name, docs, choice, &variants), as_str(name, choice, &variants)];
     items.extend(if choice.is_extensible {
         open(name, words, &variants)
     } else {
@@ -26,6 +21,14 @@ pub(super) fn choice(
         impl rt::serde::Serialize for #name {
             fn serialize<S: rt::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
+            }
+        }
+    });
+    let read = if choice.is_extensible { quote!(Ok(Self::from(word))) } else { quote!(Self::try_from(word)) };
+    items.push(quote! {
+        impl<'de> rt::serde::Deserialize<'de> for #name {
+            fn deserialize<D: rt::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                rt::parsed(deserializer, |word| #read)
             }
         }
     });
@@ -53,28 +56,20 @@ fn variants(choice: &ChoiceShape) -> Vec<String> {
     taken.split_off(reserved)
 }
 
-fn definition(
-    name: &Ident,
-    docs: &TokenStream,
-    choice: &ChoiceShape,
-    variants: &[Ident],
-    root: &Root,
-) -> TokenStream {
-    let serde = &root.serde;
+fn definition(name: &Ident, docs: &TokenStream, choice: &ChoiceShape, variants: &[Ident]) -> TokenStream {
     let variant_docs = choice.words.iter().map(|word| format!(" `{}`.", word.replace('`', "'")));
-    let (derives, unknown, from) = if choice.is_extensible {
+    let (derives, unknown) = if choice.is_extensible {
         let unknown = quote! {
             /// A word that the contract did not have when this was generated.
             Unknown(String)
         };
-        (quote!(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash), unknown, quote!(from))
+        (quote!(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash), unknown)
     } else {
-        (quote!(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash), quote!(), quote!(try_from))
+        (quote!(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash), quote!())
     };
     quote! {
         #docs
-        #[derive(#derives, rt::serde::Deserialize)]
-        #[serde(crate = #serde, #from = "String")]
+        #[derive(#derives)]
         pub enum #name {
             #(#[doc = #variant_docs] #variants,)*
             #unknown
@@ -107,19 +102,19 @@ fn as_str(name: &Ident, choice: &ChoiceShape, variants: &[Ident]) -> TokenStream
 fn open(name: &Ident, words: &[String], variants: &[Ident]) -> Vec<TokenStream> {
     vec![
         quote! {
-            impl From<String> for #name {
-                fn from(word: String) -> Self {
-                    match word.as_str() {
+            impl From<&str> for #name {
+                fn from(word: &str) -> Self {
+                    match word {
                         #(#words => Self::#variants,)*
-                        _ => Self::Unknown(word),
+                        _ => Self::Unknown(word.to_owned()),
                     }
                 }
             }
         },
         quote! {
-            impl From<&str> for #name {
-                fn from(word: &str) -> Self {
-                    Self::from(word.to_owned())
+            impl From<String> for #name {
+                fn from(word: String) -> Self {
+                    Self::from(word.as_str())
                 }
             }
         },

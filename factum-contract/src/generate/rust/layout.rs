@@ -4,14 +4,23 @@ use proc_macro2::TokenStream;
 
 use crate::generate::MARK;
 
-/// Lints that generated code is excused from: an application uses only what it needs of it.
-const EXCUSED: &str = "dead_code, unreachable_pub, unused_imports, clippy::pedantic, clippy::nursery";
+/// Lints that generated code is excused from, and why.
+const EXCUSED: &str = "\
+// An application uses only what it needs of this.
+#![allow(dead_code, unreachable_pub, unused_imports)]
+// Names, words and nesting are the contract's.
+#![allow(clippy::collapsible_if, clippy::disallowed_names, clippy::enum_variant_names)]
+#![allow(clippy::len_without_is_empty, clippy::module_inception, clippy::should_implement_trait)]
+#![allow(clippy::wrong_self_convention)]
+#![allow(clippy::doc_lazy_continuation, clippy::doc_overindented_list_items, rustdoc::all)]
+#![allow(clippy::pedantic, clippy::nursery)]
+";
 
 /// A whole file: mark, docs, items with blank lines between.
 pub(super) fn file(docs: &str, items: impl IntoIterator<Item = TokenStream>) -> Result<String, syn::Error> {
     let mut out = format!(
         "// {MARK} rust`. Change the contracts, not this file.\n//! {docs}\n\n#![cfg_attr(rustfmt, rustfmt_skip)]\n\
-         #![allow({EXCUSED})]\n"
+         {EXCUSED}"
     );
     for item in items {
         let file: syn::File = syn::parse2(item)?;

@@ -1,13 +1,13 @@
 //! Writes structs: private fields, accessors, `new` where there are few fields, a builder where there are many.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use super::bounded::Root;
 use super::docs;
-use super::value::{FieldValue, Plain, Ty, has_double};
-use crate::generate::ident::{accessor, token};
-use crate::schema::{Schema, Shape};
+use super::value::{FieldValue, Ty, has_double};
+use crate::generate::ident::token;
+use crate::schema::{Personal, Schema, Shape};
 
 /// Most fields that a constructor takes; more are given by name.
 const NEW_FIELDS_MAX: usize = 4;
@@ -26,7 +26,8 @@ pub(super) struct Object<'p> {
 
 impl Object<'_> {
     pub(super) fn items(&self, root: &Root) -> Vec<TokenStream> {
-        let mut items = vec![self.definition(root), self.functions()];
+        let name = token(self.name);
+        let mut items = vec![self.definition(root), quote!(rt::object!(#name);), self.functions()];
         if self.is_built() {
             items.extend(self.builder());
         }
@@ -43,20 +44,8 @@ impl Object<'_> {
         let is_closed = matches!(&self.schema.shape, Shape::Object(object) if object.is_closed);
         let closed = if is_closed { quote!(, deny_unknown_fields) } else { quote!() };
         let fields = self.fields.iter().map(|field| {
-            let ident = token(&accessor(field.wire));
-            let ty = held(field);
-            let wire = field.wire;
-            let mut attributes = Vec::new();
-            if ident != wire {
-                attributes.push(quote!(rename = #wire));
-            }
-            if !field.is_required {
-                attributes.push(quote!(default));
-                attributes.push(quote!(skip_serializing_if = "Option::is_none"));
-            }
-            if let Some(read) = reads_decimal(&field.ty, field.is_optional()) {
-                attributes.push(quote!(deserialize_with = #read));
-            }
+            let (ident, ty) = (&field.ident, held(field));
+            let attributes = self.attributes(field);
             let attributes =
                 if attributes.is_empty() { quote!() } else { quote!(#[serde(#(#attributes),*)]) };
             quote!(#attributes #ident: #ty)
@@ -64,11 +53,39 @@ impl Object<'_> {
         quote! {
             #docs
             #[derive(Debug, Clone, PartialEq, #eq rt::serde::Serialize, rt::serde::Deserialize)]
-            #[serde(crate = #serde #closed)]
+            #[serde(crate = #serde, remote = "Self" #closed)]
             pub struct #name {
                 #(#fields,)*
             }
         }
+    }
+
+    /// How serde reads and writes a field.
+    fn attributes(&self, field: &FieldValue<'_>) -> Vec<TokenStream> {
+        let wire = field.wire;
+        let mut attributes = Vec::new();
+        if field.ident != wire {
+            attributes.push(quote!(rename = #wire));
+        }
+        if field.default().is_some() {
+            let default = format!("{}::{}", self.name, default_function(field));
+            attributes.push(quote!(default = #default));
+        } else if !field.is_required {
+            attributes.push(quote!(default));
+            attributes.push(quote!(skip_serializing_if = "Option::is_none"));
+        }
+        // What serde would take for the same, contracts tell apart: null, nothing, and other spellings.
+        let is_exact = field.ty.reads_exactly();
+        let is_never_null = field.is_optional() && !field.schema.is_nullable;
+        let read = match (is_exact, is_never_null, field.is_required && field.schema.is_nullable) {
+            (true, true, _) => "rt::present",
+            (true, false, true) => "rt::nullable",
+            (true, false, false) => return attributes,
+            (false, true, _) => "rt::present_exact",
+            (false, false, _) => "rt::exact",
+        };
+        attributes.push(quote!(deserialize_with = #read));
+        attributes
     }
 
     fn functions(&self) -> TokenStream {
@@ -77,12 +94,14 @@ impl Object<'_> {
         let builder = self.builder_functions();
         let extra = &self.extra;
         let accessors = self.fields.iter().map(accessor_of);
+        let defaults = self.fields.iter().filter_map(default_of);
         quote! {
             impl #name {
                 #new
                 #builder
                 #extra
                 #(#accessors)*
+                #(#defaults)*
             }
         }
     }
@@ -91,7 +110,7 @@ impl Object<'_> {
         if self.fields.len() > NEW_FIELDS_MAX {
             return quote!();
         }
-        let idents: Vec<_> = self.fields.iter().map(|field| token(&accessor(field.wire))).collect();
+        let idents: Vec<_> = self.fields.iter().map(|field| &field.ident).collect();
         let arguments =
             self.fields.iter().zip(&idents).map(|(field, ident)| match (&field.ty, field.is_optional()) {
                 (Ty::Text, false) => quote!(#ident: impl Into<String>),
@@ -123,7 +142,7 @@ impl Object<'_> {
             return quote!();
         }
         let builder = format_ident!("{}Builder", self.name);
-        let idents: Vec<_> = self.fields.iter().map(|field| token(&accessor(field.wire))).collect();
+        let idents: Vec<_> = self.fields.iter().map(|field| &field.ident).collect();
         let values = self.fields.iter().zip(&idents).map(|(field, ident)| {
             let value = if field.ty.is_copy() { quote!(self.#ident) } else { quote!(self.#ident.clone()) };
             if field.is_optional() { quote!(#ident: #value) } else { quote!(#ident: Some(#value)) }
@@ -144,13 +163,17 @@ impl Object<'_> {
     fn builder(&self) -> Vec<TokenStream> {
         let name = token(self.name);
         let builder = format_ident!("{}Builder", self.name);
-        let idents: Vec<_> = self.fields.iter().map(|field| token(&accessor(field.wire))).collect();
+        let idents: Vec<_> = self.fields.iter().map(|field| &field.ident).collect();
         let types: Vec<_> = self.fields.iter().map(|field| field.ty.owned()).collect();
         let setters = self.fields.iter().map(setter);
         let values = self.fields.iter().zip(&idents).map(|(field, ident)| {
             let path = format!("/{}", field.wire);
             if field.is_optional() {
                 return quote!(#ident: self.#ident);
+            }
+            if field.default().is_some() {
+                let default = default_function(field);
+                return quote!(#ident: self.#ident.unwrap_or_else(#name::#default));
             }
             quote!(#ident: self.#ident.ok_or_else(|| rt::Invalid::missing(#path))?)
         });
@@ -189,18 +212,6 @@ fn article(name: &str) -> &'static str {
     if name.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" }
 }
 
-/// How a decimal is read: from text alone, because a JSON number would have lost digits.
-fn reads_decimal(ty: &Ty, is_optional: bool) -> Option<&'static str> {
-    match (ty, is_optional) {
-        (Ty::Plain(Plain::Decimal), false) => Some("rt::decimal"),
-        (Ty::Plain(Plain::Decimal), true) => Some("rt::optional_decimal"),
-        (Ty::Personal(inner), _) if matches!(**inner, Ty::Plain(Plain::Decimal)) => {
-            Some(if is_optional { "rt::optional_personal_decimal" } else { "rt::personal_decimal" })
-        }
-        _ => None,
-    }
-}
-
 /// The type that the struct holds.
 fn held(field: &FieldValue<'_>) -> TokenStream {
     let ty = field.ty.owned();
@@ -208,11 +219,44 @@ fn held(field: &FieldValue<'_>) -> TokenStream {
 }
 
 fn field_docs(field: &FieldValue<'_>) -> TokenStream {
-    docs(field.schema.description.as_deref(), &format!("The contract's `{}`.", field.wire))
+    let docs = docs(field.schema.description.as_deref(), &format!("The contract's `{}`.", field.wire));
+    let mut notes = Vec::new();
+    notes.extend(field.schema.unit.as_ref().map(|unit| format!("In `{}`.", plain(unit))));
+    notes.extend(field.default().map(|default| format!("When it is absent: `{}`.", plain(&default))));
+    notes.extend(field.schema.personal.as_ref().map(|personal| match personal {
+        Personal::Subject => "Names a data subject.".to_owned(),
+        Personal::Of(subject) => format!("Personal data of `{}`.", plain(subject)),
+    }));
+    notes.extend(field.schema.is_deprecated.then(|| "Deprecated.".to_owned()));
+    if notes.is_empty() {
+        return docs;
+    }
+    let notes = format!(" {}", notes.join(" "));
+    quote!(#docs #[doc = ""] #[doc = #notes])
+}
+
+/// Text that stands between backticks.
+fn plain(text: &str) -> String {
+    text.replace(['`', '\n', '\r'], "'")
+}
+
+/// The function that gives a field its default; no accessor's name begins like this.
+fn default_function(field: &FieldValue<'_>) -> Ident {
+    format_ident!("_default_{}", field.ident.to_string().trim_start_matches("r#"))
+}
+
+fn default_of(field: &FieldValue<'_>) -> Option<TokenStream> {
+    let default = field.default()?;
+    let (name, ty) = (default_function(field), held(field));
+    Some(quote! {
+        fn #name() -> #ty {
+            rt::default_of(#default)
+        }
+    })
 }
 
 fn accessor_of(field: &FieldValue<'_>) -> TokenStream {
-    let ident = token(&accessor(field.wire));
+    let ident = &field.ident;
     let docs = field_docs(field);
     let borrowed = field.ty.borrowed();
     let (answer, value) = match (field.is_optional(), field.ty.is_copy(), &field.ty) {
@@ -232,7 +276,7 @@ fn accessor_of(field: &FieldValue<'_>) -> TokenStream {
 }
 
 fn setter(field: &FieldValue<'_>) -> TokenStream {
-    let ident = token(&accessor(field.wire));
+    let ident = &field.ident;
     let docs = field_docs(field);
     let ty = field.ty.owned();
     let path = format!("/{}", field.wire);

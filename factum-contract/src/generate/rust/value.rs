@@ -1,11 +1,12 @@
 //! How one value looks in Rust: its type, its accessor, its setter.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
-use super::plan::{Plan, item_field};
-use crate::generate::ident::token;
-use crate::schema::{Format, Personal, Role, Schema, Shape};
+use super::plan::{Module, Plan, item_field};
+use crate::generate::ident::{accessors, token};
+use crate::schema::{Field, Format, Personal, Schema, Shape};
+use crate::validate::{KEY_BYTES_MAX, tag_bytes_max};
 
 /// A value's type.
 #[derive(Debug, Clone)]
@@ -47,6 +48,8 @@ pub(super) enum Named {
 #[derive(Debug, Clone)]
 pub(super) struct FieldValue<'c> {
     pub(super) wire: &'c str,
+    pub(super) ident: Ident,
+    pub(super) field: &'c Field,
     pub(super) schema: &'c Schema,
     pub(super) ty: Ty,
     pub(super) is_required: bool,
@@ -55,48 +58,80 @@ pub(super) struct FieldValue<'c> {
 impl FieldValue<'_> {
     /// Whether the struct holds an `Option`.
     pub(super) fn is_optional(&self) -> bool {
-        !self.is_required || self.schema.is_nullable
+        is_optional(self.field)
     }
+
+    /// The value that it has when it is absent, as JSON.
+    pub(super) fn default(&self) -> Option<String> {
+        self.schema.default.as_ref().filter(|_| has_default(self.field)).map(ToString::to_string)
+    }
+}
+
+/// Whether a field has a value even when it is absent. One that may be null has no default in Rust: a builder could
+/// not say null.
+fn has_default(field: &Field) -> bool {
+    !field.is_required && !field.schema.is_nullable && field.schema.default.is_some()
+}
+
+/// Whether a field may have no value.
+pub(super) fn is_optional(field: &Field) -> bool {
+    field.schema.is_nullable || (!field.is_required && !has_default(field))
+}
+
+/// The bytes that a tag or key leaves for a field's text; `None` when it is neither.
+pub(super) fn bytes_max(field: &Field, key: &str) -> Option<usize> {
+    tag_bytes_max(&field.schema, &field.name).or((field.name == key).then_some(KEY_BYTES_MAX))
+}
+
+/// The names that an object's fields have in Rust.
+pub(super) fn idents(fields: &[Field]) -> Vec<Ident> {
+    accessors(fields.iter().map(|field| field.name.as_str())).iter().map(|name| token(name)).collect()
 }
 
 /// The fields of an object; `key` is the partition key's when the object is a payload.
 pub(super) fn fields<'c>(
     plan: &Plan<'_>,
     owner: &str,
-    category: &str,
+    module: &Module,
     schema: &'c Schema,
-    key: Option<&str>,
+    key: &str,
 ) -> Vec<FieldValue<'c>> {
-    let read = |field: &'c crate::schema::Field| {
-        let is_tagged = field.schema.role == Role::Identifier || key == Some(field.name.as_str());
-        FieldValue {
-            wire: &field.name,
-            schema: &field.schema,
-            ty: ty(plan, owner, category, &field.name, &field.schema, is_tagged),
-            is_required: field.is_required,
-        }
+    let read = |(field, ident): (&'c Field, Ident)| FieldValue {
+        wire: &field.name,
+        ident,
+        field,
+        schema: &field.schema,
+        ty: ty(plan, owner, module, &field.name, &field.schema, bytes_max(field, key)),
+        is_required: field.is_required,
     };
-    schema.fields().iter().map(read).collect()
+    schema.fields().iter().zip(idents(schema.fields())).map(read).collect()
 }
 
 /// The type of a value, nullability aside.
 pub(super) fn ty(
     plan: &Plan<'_>,
     owner: &str,
-    category: &str,
+    module: &Module,
     field: &str,
     schema: &Schema,
-    is_tagged: bool,
+    bytes_max: Option<usize>,
 ) -> Ty {
-    let plain = plain(plan, owner, category, field, schema, is_tagged);
+    let plain = plain(plan, owner, module, field, schema, bytes_max);
     match &schema.personal {
         Some(Personal::Of(_)) => Ty::Personal(Box::new(plain)),
         Some(Personal::Subject) | None => plain,
     }
 }
 
-fn plain(plan: &Plan<'_>, owner: &str, category: &str, field: &str, schema: &Schema, is_tagged: bool) -> Ty {
-    if let Some(name) = plan.type_name(owner, category, field, schema, is_tagged) {
+fn plain(
+    plan: &Plan<'_>,
+    owner: &str,
+    module: &Module,
+    field: &str,
+    schema: &Schema,
+    bytes_max: Option<usize>,
+) -> Ty {
+    if let Some(name) = plan.type_name(owner, module, field, schema, bytes_max) {
         let kind = match &schema.shape {
             Shape::Object(_) => Named::Object,
             Shape::Choice(choice) if choice.is_extensible => Named::Choice,
@@ -106,7 +141,7 @@ fn plain(plan: &Plan<'_>, owner: &str, category: &str, field: &str, schema: &Sch
         return Ty::Named(name.to_owned(), kind);
     }
     let inner = |schema: &Schema| {
-        let inner = ty(plan, owner, category, &item_field(field), schema, false);
+        let inner = ty(plan, owner, module, &item_field(field), schema, None);
         Box::new(if schema.is_nullable { Ty::Nullable(Box::new(inner)) } else { inner })
     };
     let size = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
@@ -163,6 +198,17 @@ impl Ty {
             Self::Personal(inner) => {
                 let inner = inner.owned();
                 quote!(rt::Personal<#inner>)
+            }
+        }
+    }
+
+    /// Whether the type itself reads exactly what contracts allow; the others are read by `rt::exact`.
+    pub(super) fn reads_exactly(&self) -> bool {
+        match self {
+            Self::Plain(plain) => !matches!(plain, Plain::Uuid | Plain::Timestamp | Plain::Decimal),
+            Self::Text | Self::Named(..) => true,
+            Self::List(inner, ..) | Self::Map(inner) | Self::Nullable(inner) | Self::Personal(inner) => {
+                inner.reads_exactly()
             }
         }
     }

@@ -2,7 +2,14 @@
 //! Streams of the category `order`.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
-#![allow(dead_code, unreachable_pub, unused_imports, clippy::pedantic, clippy::nursery)]
+// An application uses only what it needs of this.
+#![allow(dead_code, unreachable_pub, unused_imports)]
+// Names, words and nesting are the contract's.
+#![allow(clippy::collapsible_if, clippy::disallowed_names, clippy::enum_variant_names)]
+#![allow(clippy::len_without_is_empty, clippy::module_inception, clippy::should_implement_trait)]
+#![allow(clippy::wrong_self_convention)]
+#![allow(clippy::doc_lazy_continuation, clippy::doc_overindented_list_items, rustdoc::all)]
+#![allow(clippy::pedantic, clippy::nursery)]
 
 use factum::contract::rt;
 
@@ -10,13 +17,15 @@ use factum::contract::rt;
 ///
 /// Event `order.placed`, version 1.
 #[derive(Debug, Clone, PartialEq, Eq, rt::serde::Serialize, rt::serde::Deserialize)]
-#[serde(crate = "factum::contract::rt::serde")]
+#[serde(crate = "factum::contract::rt::serde", remote = "Self")]
 pub struct OrderPlaced {
-    #[serde(rename = "orderId")]
+    #[serde(rename = "orderId", deserialize_with = "rt::exact")]
     order_id: rt::Uuid,
-    #[serde(deserialize_with = "rt::decimal")]
+    #[serde(deserialize_with = "rt::exact")]
     amount: rt::Decimal,
 }
+
+rt::object!(OrderPlaced);
 
 impl OrderPlaced {
     /// All of it, in the order of the contract.
@@ -47,6 +56,30 @@ impl OrderPlaced {
     pub fn example() -> Self {
         let json = r#"{"orderId":"0192f3c4-7e2a-7c3b-9d55-0d4e8f6a1b2c","amount":"21.00"}"#;
         rt::serde_json::from_str(json).expect("the contract's example is valid")
+    }
+
+    /// A valid one made from a number, for tests of properties: the same number gives the same one. 0 has
+    /// nothing that may be left out, 1 has everything.
+    ///
+    /// # Panics
+    /// Never: that there is one was found out when this file was generated.
+    #[must_use]
+    pub fn arbitrary_valid(seed: u64) -> Self {
+        super::CONTRACTS.arbitrary_valid(seed)
+    }
+
+    /// Payloads that break the contract, one for each of its rules: for tests of whoever reads them.
+    #[must_use]
+    pub fn invalid_json() -> Vec<rt::Broken> {
+        super::CONTRACTS.invalid_json::<Self>()
+    }
+
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// The first value that breaks the contract, with its JSON pointer, as the gate explains it.
+    pub fn from_json(json: &[u8]) -> Result<Self, rt::Invalid> {
+        super::CONTRACTS.from_json(json)
     }
 
     /// The contract's `orderId`.

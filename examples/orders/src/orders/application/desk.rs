@@ -2,7 +2,6 @@
 //!
 //! What follows from it (a payment, a reservation) happens later and is seen by reading.
 
-use std::error::Error;
 use std::sync::Arc;
 
 use factum::{
@@ -10,7 +9,7 @@ use factum::{
     Position, Store, StoreError, Work, execute_with,
 };
 
-use super::history::History;
+use super::history::{History, HistoryError};
 use super::stream_of;
 use crate::orders::domain::{Address, Command, Event, Order, Placing, Reason, Refusal};
 use crate::values::OrderId;
@@ -35,7 +34,7 @@ pub enum CancelError {
     Append(#[from] AppendError),
     /// The order's history cannot be read.
     #[error(transparent)]
-    History(Box<dyn Error + Send + Sync>),
+    History(#[from] HistoryError),
 }
 
 impl From<StoreError> for CancelError {
@@ -117,15 +116,16 @@ impl Desk {
     ) -> Result<Position, CancelError> {
         for _ in 0..CONFLICTS_MAX {
             let mut work = self.store.begin().await?;
-            let history =
-                History::read(work.as_mut(), order, Position::END).await.map_err(CancelError::History)?;
+            let history = History::read(work.as_mut(), order, Position::END).await?;
             let events = history.order.decide(Command::Cancel { reason: reason.clone(), at })?;
             if events.is_empty() {
                 return Ok(self.store.head().await?);
             }
             let mut envelopes = Vec::with_capacity(events.len());
             for event in &events {
-                let mut envelope = event.encode().map_err(|error| CancelError::History(error.into()))?;
+                let mut envelope = event
+                    .encode()
+                    .map_err(|error| CancelError::History(HistoryError::Unreadable(error.into())))?;
                 envelope.correlation = correlation(order);
                 envelope.actor = actor.cloned();
                 envelopes.push(envelope);

@@ -10,6 +10,17 @@ use factum::{EventSet, Expected, Position, Query, Recorded, Tag, Work};
 use crate::orders::domain::{Event, Order};
 use crate::values::OrderId;
 
+/// Why an order's history cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// The store failed; asking again may help.
+    #[error("the history cannot be read")]
+    Store(#[source] Box<dyn Error + Send + Sync>),
+    /// An event of it means nothing to this domain; asking again does not help.
+    #[error("the history cannot be understood")]
+    Unreadable(#[source] Box<dyn Error + Send + Sync>),
+}
+
 /// An order as its history tells up to some position.
 #[derive(Debug)]
 pub struct History {
@@ -23,20 +34,19 @@ impl History {
     /// Reads the history of an order up to, and with, a position.
     ///
     /// # Errors
-    /// When the store fails, or an event cannot be read.
-    pub async fn read(
-        work: &mut dyn Work,
-        order: OrderId,
-        up_to: Position,
-    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let tags = vec![Tag::new("orderId", &order.to_string())?];
+    /// When the store fails, or an event cannot be understood.
+    pub async fn read(work: &mut dyn Work, order: OrderId, up_to: Position) -> Result<Self, HistoryError> {
+        let store = |error: Box<dyn Error + Send + Sync>| HistoryError::Store(error);
+        let tags = vec![Tag::new("orderId", &order.to_string()).map_err(|error| store(error.into()))?];
         let types = Event::types().into_iter().map(|known| known.name).collect();
         let query = Query { tags, types, up_to, ..Query::default() };
         let mut history = Self { order: Order::default(), query: query.clone(), since: Position::START };
         loop {
-            let page = work.read(&query.clone().after(history.since)).await?;
+            let page =
+                work.read(&query.clone().after(history.since)).await.map_err(|error| store(error.into()))?;
             for event in &page.events {
-                history.order = history.order.evolve(&opened(work, event)?);
+                let event = opened(work, event).map_err(HistoryError::Unreadable)?;
+                history.order = history.order.evolve(&event);
             }
             history.since = page.end;
             if !page.more {

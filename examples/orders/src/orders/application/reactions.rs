@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use factum::{Context, EventSet, Failure, Position, Timestamp};
 
-use super::history::History;
+use super::history::{History, HistoryError};
 use super::stream_of;
 use crate::orders::domain::{Command, Reason, Refusal};
 use crate::values::{Money, OrderId, PaymentId, ReservationId};
@@ -66,7 +66,7 @@ pub async fn take_reservation(
     }
     let at = moment(cx.now());
     let before = cx.position().map_or(Position::END, |position| Position::at(position.number() - 1));
-    let history = History::read(cx.work(), order, before).await?;
+    let history = History::read(cx.work(), order, before).await.map_err(untold)?;
     match history.order.decide(Command::TakeReservation { reservation, at }) {
         Ok(_) => Ok(()),
         Err(refusal) => Err(refused(&refusal)),
@@ -75,7 +75,7 @@ pub async fn take_reservation(
 
 /// Decides in the handler's unit of work; when the order's history grows before it commits, the handler runs again.
 async fn decide(cx: &mut Context<'_>, order: OrderId, command: Command) -> Result<(), Failure> {
-    let history = History::read(cx.work(), order, Position::END).await?;
+    let history = History::read(cx.work(), order, Position::END).await.map_err(untold)?;
     let events = history.order.decide(command).map_err(|refusal| refused(&refusal))?;
     if events.is_empty() {
         return Ok(());
@@ -87,6 +87,14 @@ async fn decide(cx: &mut Context<'_>, order: OrderId, command: Command) -> Resul
     }
     cx.work().append(stream_of(order), history.unchanged(), envelopes);
     Ok(())
+}
+
+/// A history that cannot be understood now cannot be understood later.
+fn untold(error: HistoryError) -> Failure {
+    match error {
+        HistoryError::Unreadable(why) => Failure::reject("history-unreadable").detail(why.to_string()),
+        HistoryError::Store(_) => error.into(),
+    }
 }
 
 fn refused(refusal: &Refusal) -> Failure {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::{Address, Lines, Status};
-use crate::values::{CustomerId, Email, Invalid, Money, OrderId, PaymentId, ReservationId};
+use crate::values::{Currency, CustomerId, Email, Invalid, Money, OrderId, PaymentId, ReservationId};
 
 /// What happened to an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,10 +91,19 @@ pub struct Cancelled {
     pub by: CancelledBy,
     /// What it was before.
     pub previous: Status,
-    /// What is owed to the customer, in the order's currency, when it was paid.
-    pub refund: Option<Decimal>,
+    /// What is owed to the customer, when it was paid.
+    pub refund: Option<Refund>,
     /// When.
     pub at: Timestamp,
+}
+
+/// What is owed to a customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Refund {
+    /// How much.
+    pub amount: Decimal,
+    /// In which currency: the order's, when it is not said.
+    pub currency: Option<Currency>,
 }
 
 /// Means of payment.

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 
 use super::{
-    Cancelled, CancelledBy, Command, Event, Paid, PaymentMethod, Placed, Placing, Reason, Refusal,
+    Cancelled, CancelledBy, Command, Event, Paid, PaymentMethod, Placed, Placing, Reason, Refund, Refusal,
     StockReserved,
 };
 use crate::values::{Invalid, Money, OrderId, PaymentId, ReservationId};
@@ -201,7 +201,8 @@ impl Facts {
     }
 
     fn cancelled(&self, reason: Reason, by: CancelledBy, at: Timestamp) -> Vec<Event> {
-        let refund = (self.status == Status::Paid).then(|| self.total.amount());
+        let owed = || Refund { amount: self.total.amount(), currency: Some(self.total.currency()) };
+        let refund = (self.status == Status::Paid).then(owed);
         let order = self.order;
         vec![Event::Cancelled(Cancelled { order, reason, by, previous: self.status, refund, at })]
     }

@@ -59,7 +59,7 @@ impl Projection for OrderSummary {
                     event.at.to_string(),
                     event.by.as_str(),
                     event.reason.as_str(),
-                    event.refund.map(|refund| refund.to_string()),
+                    event.refund.map(|refund| refund.amount.to_string()),
                 ],
             ),
         }

@@ -15,7 +15,7 @@ use rust_decimal::Decimal;
 use crate::contracts::order::{CancelledBy as By, OrderItem, OrderStatus, PaymentMethod as Method};
 use crate::contracts::{OrderCancelled, OrderPaid, OrderPlaced, StockReserved as Reserved};
 use crate::orders::domain::{
-    Cancelled, CancelledBy, Event, Line, Lines, Paid, PaymentMethod, Placed, Status, StockReserved,
+    Cancelled, CancelledBy, Event, Line, Lines, Paid, PaymentMethod, Placed, Refund, Status, StockReserved,
 };
 use crate::values::{Money, OrderId, PaymentId, Quantity, ReservationId};
 
@@ -152,13 +152,20 @@ fn say_cancelled(event: &Cancelled) -> Result<OrderCancelled, Unfit> {
             Status::Cancelled => OrderStatus::Unknown("cancelled".to_owned()),
         })
         .timestamp(written(event.at));
-    match event.refund {
-        Some(refund) => said.refund_amount(refund).build(),
+    let Some(refund) = event.refund else { return said.build() };
+    let said = said.refund_amount(refund.amount);
+    match refund.currency {
+        Some(currency) => said.currency(currency.as_str()).build(),
         None => said.build(),
     }
 }
 
 fn hear_cancelled(said: &OrderCancelled) -> Result<Cancelled, Unreadable> {
+    let refund = |amount| -> Result<Refund, Unreadable> {
+        // The first version of the contract did not say the currency.
+        let currency = said.currency().map(|currency| currency.as_str().parse()).transpose()?;
+        Ok(Refund { amount, currency })
+    };
     Ok(Cancelled {
         order: OrderId::of(said.order_id()),
         reason: said.reason().as_str().parse()?,
@@ -175,7 +182,7 @@ fn hear_cancelled(said: &OrderCancelled) -> Result<Cancelled, Unreadable> {
             OrderStatus::StockReserved => Status::StockReserved,
             OrderStatus::Unknown(word) => return Err(format!("status {word:?} is not known").into()),
         },
-        refund: said.refund_amount(),
+        refund: said.refund_amount().map(refund).transpose()?,
         at: moment(said.timestamp())?,
     })
 }
@@ -268,7 +275,7 @@ mod tests {
         for by in all_by {
             for (previous, refund) in [
                 (Status::AwaitingPayment, None),
-                (Status::Paid, Some(amount.amount())),
+                (Status::Paid, Some(Refund { amount: amount.amount(), currency: Some(amount.currency()) })),
                 (Status::StockReserved, None),
             ] {
                 let reason = "changed my mind".parse().unwrap();

@@ -2,7 +2,14 @@
 //! Streams of the category `move`.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
-#![allow(dead_code, unreachable_pub, unused_imports, clippy::pedantic, clippy::nursery)]
+// An application uses only what it needs of this.
+#![allow(dead_code, unreachable_pub, unused_imports)]
+// Names, words and nesting are the contract's.
+#![allow(clippy::collapsible_if, clippy::disallowed_names, clippy::enum_variant_names)]
+#![allow(clippy::len_without_is_empty, clippy::module_inception, clippy::should_implement_trait)]
+#![allow(clippy::wrong_self_convention)]
+#![allow(clippy::doc_lazy_continuation, clippy::doc_overindented_list_items, rustdoc::all)]
+#![allow(clippy::pedantic, clippy::nursery)]
 
 use factum_contract::rt;
 
@@ -12,12 +19,14 @@ pub use super::{PartId, Place, Shelf};
 ///
 /// Command `move.part`, version 1.
 #[derive(Debug, Clone, PartialEq, Eq, rt::serde::Serialize, rt::serde::Deserialize)]
-#[serde(crate = "factum_contract::rt::serde")]
+#[serde(crate = "factum_contract::rt::serde", remote = "Self")]
 pub struct MovePart {
     #[serde(rename = "partId")]
     part_id: PartId,
     place: Place,
 }
+
+rt::object!(MovePart);
 
 impl MovePart {
     /// All of it, in the order of the contract.
@@ -48,6 +57,30 @@ impl MovePart {
     pub fn example() -> Self {
         let json = r#"{"partId":"p-1","place":{"shelf":"s1"}}"#;
         rt::serde_json::from_str(json).expect("the contract's example is valid")
+    }
+
+    /// A valid one made from a number, for tests of properties: the same number gives the same one. 0 has
+    /// nothing that may be left out, 1 has everything.
+    ///
+    /// # Panics
+    /// Never: that there is one was found out when this file was generated.
+    #[must_use]
+    pub fn arbitrary_valid(seed: u64) -> Self {
+        super::CONTRACTS.arbitrary_valid(seed)
+    }
+
+    /// Payloads that break the contract, one for each of its rules: for tests of whoever reads them.
+    #[must_use]
+    pub fn invalid_json() -> Vec<rt::Broken> {
+        super::CONTRACTS.invalid_json::<Self>()
+    }
+
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// The first value that breaks the contract, with its JSON pointer, as the gate explains it.
+    pub fn from_json(json: &[u8]) -> Result<Self, rt::Invalid> {
+        super::CONTRACTS.from_json(json)
     }
 
     /// The contract's `partId`.

@@ -2,23 +2,39 @@
 //! Streams of the category `parts`.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
-#![allow(dead_code, unreachable_pub, unused_imports, clippy::pedantic, clippy::nursery)]
+// An application uses only what it needs of this.
+#![allow(dead_code, unreachable_pub, unused_imports)]
+// Names, words and nesting are the contract's.
+#![allow(clippy::collapsible_if, clippy::disallowed_names, clippy::enum_variant_names)]
+#![allow(clippy::len_without_is_empty, clippy::module_inception, clippy::should_implement_trait)]
+#![allow(clippy::wrong_self_convention)]
+#![allow(clippy::doc_lazy_continuation, clippy::doc_overindented_list_items, rustdoc::all)]
+#![allow(clippy::pedantic, clippy::nursery)]
 
 use factum_contract::rt;
 
 pub use super::{PartId, Place, Shelf};
 
+/// Version 1 of what has a later one.
+pub mod v1;
+
 /// The event `parts.closed`.
 ///
 /// Event `parts.closed`, version 2.
 #[derive(Debug, Clone, PartialEq, Eq, rt::serde::Serialize, rt::serde::Deserialize)]
-#[serde(crate = "factum_contract::rt::serde")]
+#[serde(crate = "factum_contract::rt::serde", remote = "Self")]
 pub struct PartsClosed {
     number: i64,
     status: PartsClosedStatus,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "rt::present"
+    )]
     place: Option<Place>,
 }
+
+rt::object!(PartsClosed);
 
 impl PartsClosed {
     /// All of it, in the order of the contract.
@@ -40,6 +56,30 @@ impl PartsClosed {
             place: self.place.clone(),
             invalid: None,
         }
+    }
+
+    /// A valid one made from a number, for tests of properties: the same number gives the same one. 0 has
+    /// nothing that may be left out, 1 has everything.
+    ///
+    /// # Panics
+    /// Never: that there is one was found out when this file was generated.
+    #[must_use]
+    pub fn arbitrary_valid(seed: u64) -> Self {
+        super::CONTRACTS.arbitrary_valid(seed)
+    }
+
+    /// Payloads that break the contract, one for each of its rules: for tests of whoever reads them.
+    #[must_use]
+    pub fn invalid_json() -> Vec<rt::Broken> {
+        super::CONTRACTS.invalid_json::<Self>()
+    }
+
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// The first value that breaks the contract, with its JSON pointer, as the gate explains it.
+    pub fn from_json(json: &[u8]) -> Result<Self, rt::Invalid> {
+        super::CONTRACTS.from_json(json)
     }
 
     /// The contract's `number`.
@@ -79,6 +119,15 @@ impl rt::Event for PartsClosed {
             tags.add("shelf", &place.shelf);
         }
         tags.finish()
+    }
+}
+
+/// - to version 2: `{"set":{"status":"won"}}`
+impl TryFrom<v1::PartsClosed> for PartsClosed {
+    type Error = rt::Invalid;
+
+    fn try_from(old: v1::PartsClosed) -> Result<Self, rt::Invalid> {
+        super::CONTRACTS.upcast(&old)
     }
 }
 
@@ -134,8 +183,7 @@ impl PartsClosedBuilder {
 /// The status of an event.
 ///
 /// Contract: won | lost | ….
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, rt::serde::Deserialize)]
-#[serde(crate = "factum_contract::rt::serde", from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PartsClosedStatus {
     /// `won`.
     Won,
@@ -157,19 +205,19 @@ impl PartsClosedStatus {
     }
 }
 
-impl From<String> for PartsClosedStatus {
-    fn from(word: String) -> Self {
-        match word.as_str() {
+impl From<&str> for PartsClosedStatus {
+    fn from(word: &str) -> Self {
+        match word {
             "won" => Self::Won,
             "lost" => Self::Lost,
-            _ => Self::Unknown(word),
+            _ => Self::Unknown(word.to_owned()),
         }
     }
 }
 
-impl From<&str> for PartsClosedStatus {
-    fn from(word: &str) -> Self {
-        Self::from(word.to_owned())
+impl From<String> for PartsClosedStatus {
+    fn from(word: String) -> Self {
+        Self::from(word.as_str())
     }
 }
 
@@ -179,6 +227,14 @@ impl rt::serde::Serialize for PartsClosedStatus {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> rt::serde::Deserialize<'de> for PartsClosedStatus {
+    fn deserialize<D: rt::serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Self, D::Error> {
+        rt::parsed(deserializer, |word| Ok(Self::from(word)))
     }
 }
 
@@ -192,32 +248,26 @@ impl std::fmt::Display for PartsClosedStatus {
 ///
 /// Event `parts.listed`, version 1.
 #[derive(Debug, Clone, PartialEq, Eq, rt::serde::Serialize, rt::serde::Deserialize)]
-#[serde(crate = "factum_contract::rt::serde")]
+#[serde(crate = "factum_contract::rt::serde", remote = "Self")]
 pub struct PartsListed {
     number: i64,
     status: PartsListedStatus,
+    #[serde(default = "PartsListed::_default_size")]
+    size: Size,
+    #[serde(default = "PartsListed::_default_word")]
+    word: Word,
     parts: rt::List<Part, 1>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "rt::present"
+    )]
     boss: Option<Part>,
 }
 
-impl PartsListed {
-    /// All of it, in the order of the contract.
-    #[must_use]
-    pub fn new(
-        number: i64,
-        status: PartsListedStatus,
-        parts: rt::List<Part, 1>,
-        boss: Option<Part>,
-    ) -> Self {
-        Self {
-            number,
-            status,
-            parts,
-            boss,
-        }
-    }
+rt::object!(PartsListed);
 
+impl PartsListed {
     /// Starts with nothing; every required field must be given.
     pub fn builder() -> PartsListedBuilder {
         PartsListedBuilder::default()
@@ -228,6 +278,8 @@ impl PartsListed {
         PartsListedBuilder {
             number: Some(self.number),
             status: Some(self.status),
+            size: Some(self.size),
+            word: Some(self.word.clone()),
             parts: Some(self.parts.clone()),
             boss: self.boss.clone(),
             invalid: None,
@@ -244,6 +296,30 @@ impl PartsListed {
         rt::serde_json::from_str(json).expect("the contract's example is valid")
     }
 
+    /// A valid one made from a number, for tests of properties: the same number gives the same one. 0 has
+    /// nothing that may be left out, 1 has everything.
+    ///
+    /// # Panics
+    /// Never: that there is one was found out when this file was generated.
+    #[must_use]
+    pub fn arbitrary_valid(seed: u64) -> Self {
+        super::CONTRACTS.arbitrary_valid(seed)
+    }
+
+    /// Payloads that break the contract, one for each of its rules: for tests of whoever reads them.
+    #[must_use]
+    pub fn invalid_json() -> Vec<rt::Broken> {
+        super::CONTRACTS.invalid_json::<Self>()
+    }
+
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// The first value that breaks the contract, with its JSON pointer, as the gate explains it.
+    pub fn from_json(json: &[u8]) -> Result<Self, rt::Invalid> {
+        super::CONTRACTS.from_json(json)
+    }
+
     /// The contract's `number`.
     #[must_use]
     pub fn number(&self) -> i64 {
@@ -256,6 +332,22 @@ impl PartsListed {
         self.status
     }
 
+    /// The contract's `size`.
+    ///
+    /// In `boxes`. When it is absent: `3`.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// The contract's `word`.
+    ///
+    /// When it is absent: `"plain"`. Deprecated.
+    #[must_use]
+    pub fn word(&self) -> &Word {
+        &self.word
+    }
+
     /// The contract's `parts`.
     #[must_use]
     pub fn parts(&self) -> &[Part] {
@@ -266,6 +358,14 @@ impl PartsListed {
     #[must_use]
     pub fn boss(&self) -> Option<&Part> {
         self.boss.as_ref()
+    }
+
+    fn _default_size() -> Size {
+        rt::default_of("3")
+    }
+
+    fn _default_word() -> Word {
+        rt::default_of("\"plain\"")
     }
 }
 
@@ -305,6 +405,8 @@ impl rt::Event for PartsListed {
 pub struct PartsListedBuilder {
     number: Option<i64>,
     status: Option<PartsListedStatus>,
+    size: Option<Size>,
+    word: Option<Word>,
     parts: Option<rt::List<Part, 1>>,
     boss: Option<Part>,
     invalid: Option<rt::Invalid>,
@@ -324,6 +426,30 @@ impl PartsListedBuilder {
         rt::Invalid: From<V::Error>,
     {
         self.status = rt::convert("/status", value, &mut self.invalid);
+        self
+    }
+
+    /// The contract's `size`.
+    ///
+    /// In `boxes`. When it is absent: `3`.
+    pub fn size<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<Size>,
+        rt::Invalid: From<V::Error>,
+    {
+        self.size = rt::convert("/size", value, &mut self.invalid);
+        self
+    }
+
+    /// The contract's `word`.
+    ///
+    /// When it is absent: `"plain"`. Deprecated.
+    pub fn word<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<Word>,
+        rt::Invalid: From<V::Error>,
+    {
+        self.word = rt::convert("/word", value, &mut self.invalid);
         self
     }
 
@@ -354,6 +480,8 @@ impl PartsListedBuilder {
         Ok(PartsListed {
             number: self.number.ok_or_else(|| rt::Invalid::missing("/number"))?,
             status: self.status.ok_or_else(|| rt::Invalid::missing("/status"))?,
+            size: self.size.unwrap_or_else(PartsListed::_default_size),
+            word: self.word.unwrap_or_else(PartsListed::_default_word),
             parts: self.parts.ok_or_else(|| rt::Invalid::missing("/parts"))?,
             boss: self.boss,
         })
@@ -363,18 +491,7 @@ impl PartsListedBuilder {
 /// The status of an event.
 ///
 /// Contract: open | closed.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    rt::serde::Deserialize
-)]
-#[serde(crate = "factum_contract::rt::serde", try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PartsListedStatus {
     /// `open`.
     Open,
@@ -435,7 +552,117 @@ impl rt::serde::Serialize for PartsListedStatus {
     }
 }
 
+impl<'de> rt::serde::Deserialize<'de> for PartsListedStatus {
+    fn deserialize<D: rt::serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Self, D::Error> {
+        rt::parsed(deserializer, |word| Self::try_from(word))
+    }
+}
+
 impl std::fmt::Display for PartsListedStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The size of an event.
+///
+/// Contract: whole number, at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(rt::serde::Serialize, rt::serde::Deserialize)]
+#[serde(crate = "factum_contract::rt::serde", try_from = "i64")]
+pub struct Size(i64);
+
+impl Size {
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for Size {
+    type Error = rt::Invalid;
+
+    fn try_from(value: i64) -> Result<Self, rt::Invalid> {
+        static RULE: rt::IntegerRule = rt::IntegerRule::new("size").min(1);
+        RULE.check(value)?;
+        Ok(Self(value))
+    }
+}
+
+impl From<Size> for i64 {
+    fn from(value: Size) -> Self {
+        value.0
+    }
+}
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// The word of an event.
+///
+/// Contract: plain | fancy | ….
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Word {
+    /// `plain`.
+    Plain,
+    /// `fancy`.
+    Fancy,
+    /// A word that the contract did not have when this was generated.
+    Unknown(String),
+}
+
+impl Word {
+    /// The word as it is sent.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Plain => "plain",
+            Self::Fancy => "fancy",
+            Self::Unknown(word) => word,
+        }
+    }
+}
+
+impl From<&str> for Word {
+    fn from(word: &str) -> Self {
+        match word {
+            "plain" => Self::Plain,
+            "fancy" => Self::Fancy,
+            _ => Self::Unknown(word.to_owned()),
+        }
+    }
+}
+
+impl From<String> for Word {
+    fn from(word: String) -> Self {
+        Self::from(word.as_str())
+    }
+}
+
+impl rt::serde::Serialize for Word {
+    fn serialize<S: rt::serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> rt::serde::Deserialize<'de> for Word {
+    fn deserialize<D: rt::serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Self, D::Error> {
+        rt::parsed(deserializer, |word| Ok(Self::from(word)))
+    }
+}
+
+impl std::fmt::Display for Word {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.as_str())
     }
@@ -443,19 +670,37 @@ impl std::fmt::Display for PartsListedStatus {
 
 /// The contract's `partsItem`.
 #[derive(Debug, Clone, PartialEq, Eq, rt::serde::Serialize, rt::serde::Deserialize)]
-#[serde(crate = "factum_contract::rt::serde")]
+#[serde(crate = "factum_contract::rt::serde", remote = "Self")]
 pub struct Part {
     #[serde(rename = "partId")]
     part_id: PartId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "rt::present"
+    )]
     place: Option<Place>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "rt::present"
+    )]
     a: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "rt::present"
+    )]
     b: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "rt::exact"
+    )]
     c: Option<rt::Timestamp>,
 }
+
+rt::object!(Part);
 
 impl Part {
     /// Starts with nothing; every required field must be given.

@@ -2,7 +2,14 @@
 //! Streams of the category `type`.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
-#![allow(dead_code, unreachable_pub, unused_imports, clippy::pedantic, clippy::nursery)]
+// An application uses only what it needs of this.
+#![allow(dead_code, unreachable_pub, unused_imports)]
+// Names, words and nesting are the contract's.
+#![allow(clippy::collapsible_if, clippy::disallowed_names, clippy::enum_variant_names)]
+#![allow(clippy::len_without_is_empty, clippy::module_inception, clippy::should_implement_trait)]
+#![allow(clippy::wrong_self_convention)]
+#![allow(clippy::doc_lazy_continuation, clippy::doc_overindented_list_items, rustdoc::all)]
+#![allow(clippy::pedantic, clippy::nursery)]
 
 use factum_contract::rt;
 
@@ -10,47 +17,83 @@ use factum_contract::rt;
 ///
 /// Several lines,
 ///
-///     indented, and a # "# here.
+///   indented, and a # "# here.
 ///
 /// Event `it.3d-printed`, version 1.
 #[derive(Debug, Clone, PartialEq, rt::serde::Serialize, rt::serde::Deserialize)]
-#[serde(crate = "factum_contract::rt::serde", deny_unknown_fields)]
+#[serde(crate = "factum_contract::rt::serde", remote = "Self", deny_unknown_fields)]
 pub struct It3dPrinted {
     #[serde(rename = "self")]
     self_: SelfValue,
     #[serde(rename = "type")]
     r#type: Type,
-    #[serde(rename = "new")]
+    #[serde(rename = "new", deserialize_with = "rt::nullable")]
     new_: Option<bool>,
-    #[serde(rename = "build", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "build",
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "rt::present"
+    )]
     build_: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "rt::present"
+    )]
     key: Option<Key>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "rt::present"
+    )]
     tags: Option<Vec<String>>,
-    #[serde(rename = "größe", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "größe",
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "rt::present"
+    )]
     gr_uf6_udf_e: Option<f64>,
     grade: Grade,
     ratio: Ratio,
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "rt::optional_decimal"
+        deserialize_with = "rt::present_exact"
     )]
     price: Option<rt::Decimal>,
     sizes: rt::BTreeMap<String, SizesItem>,
     labels: rt::List<Option<LabelsItem>, 0, 3>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     maybe: Option<Maybe>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "rt::present"
+    )]
     contact: Option<Contact>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "rt::present"
+    )]
     site: Option<rt::Uri>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "rt::present"
+    )]
     day: Option<rt::Date>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "rt::present"
+    )]
     sure: Option<Sure>,
 }
+
+rt::object!(It3dPrinted);
 
 impl It3dPrinted {
     /// Starts with nothing; every required field must be given.
@@ -90,6 +133,30 @@ impl It3dPrinted {
     pub fn example() -> Self {
         let json = r##"{"self":"a \"# b","type":"","new":null,"build":-9007199254740993,"key":10,"tags":["x","y"],"größe":1.5,"grade":0.25,"ratio":"10.50","price":"-0.10","sizes":{"a/b~c":1,"d":-3},"labels":["one",null],"maybe":"never-heard-of","contact":"a.b@example.org","site":"https://example.org/?a=b","day":"2024-02-29","sure":"always"}"##;
         rt::serde_json::from_str(json).expect("the contract's example is valid")
+    }
+
+    /// A valid one made from a number, for tests of properties: the same number gives the same one. 0 has
+    /// nothing that may be left out, 1 has everything.
+    ///
+    /// # Panics
+    /// Never: that there is one was found out when this file was generated.
+    #[must_use]
+    pub fn arbitrary_valid(seed: u64) -> Self {
+        super::CONTRACTS.arbitrary_valid(seed)
+    }
+
+    /// Payloads that break the contract, one for each of its rules: for tests of whoever reads them.
+    #[must_use]
+    pub fn invalid_json() -> Vec<rt::Broken> {
+        super::CONTRACTS.invalid_json::<Self>()
+    }
+
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// The first value that breaks the contract, with its JSON pointer, as the gate explains it.
+    pub fn from_json(json: &[u8]) -> Result<Self, rt::Invalid> {
+        super::CONTRACTS.from_json(json)
     }
 
     /// The contract's `self`.
@@ -436,7 +503,7 @@ impl TryFrom<String> for SelfValue {
     type Error = rt::Invalid;
 
     fn try_from(text: String) -> Result<Self, rt::Invalid> {
-        static RULE: rt::TextRule = rt::TextRule::new("self").identifier(245);
+        static RULE: rt::TextRule = rt::TextRule::new("self").identifier(250);
         RULE.check(&text)?;
         Ok(Self(text))
     }
@@ -473,18 +540,7 @@ impl std::fmt::Display for SelfValue {
 /// The type of an event.
 ///
 /// Contract: self | 3d |  | in-transit | in_transit | Größe.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    rt::serde::Deserialize
-)]
-#[serde(crate = "factum_contract::rt::serde", try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Type {
     /// `self`.
     SelfValue,
@@ -575,6 +631,14 @@ impl rt::serde::Serialize for Type {
     }
 }
 
+impl<'de> rt::serde::Deserialize<'de> for Type {
+    fn deserialize<D: rt::serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Self, D::Error> {
+        rt::parsed(deserializer, |word| Self::try_from(word))
+    }
+}
+
 impl std::fmt::Display for Type {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.as_str())
@@ -662,7 +726,7 @@ impl std::fmt::Display for Grade {
 /// Contract: text (decimal), matching ^[0-9]+\.[0-9]{2}$.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[derive(rt::serde::Serialize, rt::serde::Deserialize)]
-#[serde(crate = "factum_contract::rt::serde", try_from = "rt::Decimal")]
+#[serde(crate = "factum_contract::rt::serde", try_from = "rt::Exactly<rt::Decimal>")]
 pub struct Ratio(rt::Decimal);
 
 impl Ratio {
@@ -694,6 +758,14 @@ impl From<Ratio> for rt::Decimal {
 impl std::fmt::Display for Ratio {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl TryFrom<rt::Exactly<rt::Decimal>> for Ratio {
+    type Error = rt::Invalid;
+
+    fn try_from(read: rt::Exactly<rt::Decimal>) -> Result<Self, rt::Invalid> {
+        Self::try_from(read.0)
     }
 }
 
@@ -792,8 +864,7 @@ impl std::fmt::Display for LabelsItem {
 /// The maybe of an event.
 ///
 /// Contract: yes | no | Unknown | …, or null.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, rt::serde::Deserialize)]
-#[serde(crate = "factum_contract::rt::serde", from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Maybe {
     /// `yes`.
     Yes,
@@ -818,20 +889,20 @@ impl Maybe {
     }
 }
 
-impl From<String> for Maybe {
-    fn from(word: String) -> Self {
-        match word.as_str() {
+impl From<&str> for Maybe {
+    fn from(word: &str) -> Self {
+        match word {
             "yes" => Self::Yes,
             "no" => Self::No,
             "Unknown" => Self::Unknown2,
-            _ => Self::Unknown(word),
+            _ => Self::Unknown(word.to_owned()),
         }
     }
 }
 
-impl From<&str> for Maybe {
-    fn from(word: &str) -> Self {
-        Self::from(word.to_owned())
+impl From<String> for Maybe {
+    fn from(word: String) -> Self {
+        Self::from(word.as_str())
     }
 }
 
@@ -841,6 +912,14 @@ impl rt::serde::Serialize for Maybe {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> rt::serde::Deserialize<'de> for Maybe {
+    fn deserialize<D: rt::serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Self, D::Error> {
+        rt::parsed(deserializer, |word| Ok(Self::from(word)))
     }
 }
 
@@ -909,18 +988,7 @@ impl std::fmt::Display for Contact {
 /// The sure of an event.
 ///
 /// Contract: always.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    rt::serde::Deserialize
-)]
-#[serde(crate = "factum_contract::rt::serde", try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Sure {
     /// `always`.
     Always,
@@ -974,6 +1042,14 @@ impl rt::serde::Serialize for Sure {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> rt::serde::Deserialize<'de> for Sure {
+    fn deserialize<D: rt::serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Self, D::Error> {
+        rt::parsed(deserializer, |word| Self::try_from(word))
     }
 }
 
