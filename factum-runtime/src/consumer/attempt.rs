@@ -14,6 +14,7 @@ use factum_core::{
 };
 use tracing::Instrument;
 
+use super::once::Seen;
 use super::shared::Shared;
 use super::{Handled, once};
 use crate::contracts;
@@ -129,10 +130,11 @@ pub(crate) async fn attempt(
         attempt = attempt.number,
     );
     telemetry::follow(&span, envelope.trace.as_ref());
+    let mut mark = None;
     if let Some(once) = &shared.consumer.once {
-        match once::is_repeated(shared, once, envelope, now, work).await {
-            Ok(false) => {}
-            Ok(true) => {
+        match once::look(shared, once, envelope, now, work).await {
+            Ok(Seen::New(new)) => mark = new,
+            Ok(Seen::Repeated) => {
                 tracing::debug!(parent: &span, field = once.field, "another event said the same: passed over");
                 count(&shared.metrics.repeated, 1);
                 return Outcome::Handled;
@@ -151,7 +153,13 @@ pub(crate) async fn attempt(
     }
     match result {
         Ok(Ok(())) => match cx.take_fault() {
-            None => Outcome::Handled,
+            None => {
+                // After the handler: a read of its own after a write would hold the store's writer.
+                if let Some((mark, guard)) = mark {
+                    cx.work().put(mark, guard);
+                }
+                Outcome::Handled
+            }
             Some(fault) => Outcome::of_failure(&Failure::from(fault)),
         },
         Ok(Err(failure)) => Outcome::of_failure(&failure),

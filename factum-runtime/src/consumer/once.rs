@@ -12,15 +12,23 @@ use super::shared::Shared;
 /// Longest value that is part of a mark's name as it is; of longer ones the hash is.
 const VALUE_BYTES_MAX: usize = 200;
 
-/// Whether another event with the same value has been handled; collects the mark when none has.
-pub(crate) async fn is_repeated(
+/// What is known of an event's value.
+pub(crate) enum Seen {
+    /// Another event with the same value has been handled.
+    Repeated,
+    /// None has: the mark to put once this one is handled, when it is not there already.
+    New(Option<(Record, Guard)>),
+}
+
+/// Looks whether another event with the same value has been handled; writes nothing.
+pub(crate) async fn look(
     shared: &Shared,
     once: &Once,
     envelope: &Envelope,
     now: Timestamp,
     work: &mut dyn Work,
-) -> Result<bool, StoreError> {
-    let Some(value) = value_of(&once.field, envelope) else { return Ok(false) };
+) -> Result<Seen, StoreError> {
+    let Some(value) = value_of(&once.field, envelope) else { return Ok(Seen::New(None)) };
     let value =
         if value.len() > VALUE_BYTES_MAX { format!("#{:016x}", hash64(value.as_bytes())) } else { value };
     let (consumer, name) = (shared.name().as_str(), &envelope.event_type.name);
@@ -29,12 +37,11 @@ pub(crate) async fn is_repeated(
     let guard = match work.find(RecordKind::MARK, &RecordQuery::id(id.clone())).await?.pop() {
         None => Guard::Absent,
         Some(mark) if mark.due.is_some_and(|due| due <= now) => Guard::At(mark.revision),
-        Some(mark) if mark.bytes[..] == own[..] => return Ok(false),
-        Some(_) => return Ok(true),
+        Some(mark) if mark.bytes[..] == own[..] => return Ok(Seen::New(None)),
+        Some(_) => return Ok(Seen::Repeated),
     };
     let mark = Record::new(RecordKind::MARK, consumer, id, own.to_vec());
-    work.put(mark.due(now.plus(once.window)), guard);
-    Ok(false)
+    Ok(Seen::New(Some((mark.due(now.plus(once.window)), guard))))
 }
 
 /// The field's value as text; none when it is absent or no plain value.
