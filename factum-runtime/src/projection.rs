@@ -55,6 +55,9 @@ pub(crate) async fn apply<P: Projection>(
     }
 }
 
+/// Makes the consumer that fills the tables of a suffix, under a name.
+type Make = Box<dyn Fn(&str, ConsumerName) -> Consumer + Send + Sync>;
+
 /// A projection without its type.
 pub(crate) struct Declared {
     pub(crate) name: ConsumerName,
@@ -63,7 +66,7 @@ pub(crate) struct Declared {
     pub(crate) types: Vec<EventType>,
     pub(crate) version: u32,
     pub(crate) tables: Vec<Table>,
-    make: Box<dyn Fn(&str, ConsumerName) -> Consumer + Send + Sync>,
+    make: Make,
 }
 
 impl Declared {
