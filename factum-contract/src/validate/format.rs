@@ -71,7 +71,11 @@ fn is_date_time(text: &str) -> bool {
     };
     // An offset leads to the day before or after: that day must be inside too.
     let day = (date.year(), date.month(), date.day());
-    if is_offset { (1, 1, 1) < day && day < (9999, 12, 29) } else { (1, 1, 1) <= day && day < (9999, 12, 30) }
+    if is_offset {
+        (1, 1, 1) < day && day < (9999, 12, 29)
+    } else {
+        ((1, 1, 1)..(9999, 12, 30)).contains(&day)
+    }
 }
 
 fn is_email(text: &str) -> bool {

@@ -285,7 +285,7 @@ async fn start_on(store: &Arc<dyn Store>, consumer: Consumer) -> Running {
 async fn a_newer_version_is_handled_by_an_older_release_when_the_record_promises_it() {
     let releases = Releases::new();
     let v1 = stepped(1, "backward", WHOLE, "");
-    let old = releases.with(&[v1.clone()]);
+    let old = releases.with(std::slice::from_ref(&v1));
     let running = start_on(&old, one()).await;
     // The newer release comes while the older one runs.
     let new = releases.with(&[v1, stepped(2, "full", WHOLE, "")]);
@@ -301,7 +301,7 @@ async fn a_newer_version_is_handled_by_an_older_release_when_the_record_promises
 async fn a_newer_version_that_cannot_be_read_waits_with_its_slot_for_a_release_that_can() {
     let releases = Releases::new();
     let v1 = stepped(1, "backward", WHOLE, "");
-    let old = releases.with(&[v1.clone()]);
+    let old = releases.with(std::slice::from_ref(&v1));
     let running = start_on(&old, one()).await;
     let new = releases.with(&[v1, stepped(2, "none", TEXT, TO_TEXT)]);
     starts(&new).await;

@@ -153,8 +153,8 @@ async fn a_kill_in_the_middle_leaves_nothing_that_forgetting_again_does_not_fini
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let begun = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        assert!(begun.map(|line| line.contains("forgetting")).any(|is| is), "the child never began");
+        let mut begun = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        assert!(begun.any(|line| line.contains("forgetting")), "the child never began");
         // Another moment each time: within the key file, the log, the journal.
         std::thread::sleep(Duration::from_micros(round * 2_300));
         child.kill().unwrap();

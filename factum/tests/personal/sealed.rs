@@ -61,7 +61,8 @@ async fn nothing_personal_is_stored_without_keys() {
     let contracts = Contracts::try_from(CATALOG).unwrap();
     let opened = factum::store::open("memory:", Arc::new(contracts)).unwrap();
     let event = joined("c-1", CANARY);
-    let answer = opened.store.append(&event.stream().unwrap(), Expected::Any, &[event.clone()]).await;
+    let answer =
+        opened.store.append(&event.stream().unwrap(), Expected::Any, std::slice::from_ref(&event)).await;
     assert!(matches!(answer, Err(factum::AppendError::Refused(breach)) if breach.rule == "keys"));
     let mut work = opened.store.begin().await.unwrap();
     work.append(event.stream().unwrap(), Expected::Any, vec![event]);

@@ -144,7 +144,7 @@ impl Object<'_> {
         let builder = format_ident!("{}Builder", self.name);
         let idents: Vec<_> = self.fields.iter().map(|field| &field.ident).collect();
         let values = self.fields.iter().zip(&idents).map(|(field, ident)| {
-            let value = if field.ty.is_copy() { quote!(self.#ident) } else { quote!(self.#ident.clone()) };
+            let value = if field.ty.is_copied() { quote!(self.#ident) } else { quote!(self.#ident.clone()) };
             if field.is_optional() { quote!(#ident: #value) } else { quote!(#ident: Some(#value)) }
         });
         quote! {

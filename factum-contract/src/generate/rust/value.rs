@@ -222,6 +222,14 @@ impl Ty {
         }
     }
 
+    /// Whether a second one is made without `clone`; accessors still lend what is personal.
+    pub(super) fn is_copied(&self) -> bool {
+        match self {
+            Self::Personal(inner) | Self::Nullable(inner) => inner.is_copied(),
+            _ => self.is_copy(),
+        }
+    }
+
     /// The type that an accessor answers.
     pub(super) fn borrowed(&self) -> TokenStream {
         if self.is_copy() {
