@@ -55,7 +55,6 @@ fn what_is_no_store_is_said_to_be_none() {
         ["log", "--store", "notes.txt/shop.db"],
         ["log", "--store", "away/shop.db"],
         ["log", "--store", "memory:"],
-        ["log", "--store", "postgres://ann:s3cret@db.example/orders"],
         ["log", "--store", "mongodb://ann:s3cret@db.example/orders"],
         ["doctor", "--store", "notes.txt", "--json"],
     ));

@@ -118,7 +118,8 @@ fn gap(old: &Contract, new: &Contract) -> Option<UpcastFault> {
         new.compatibility,
         Compatibility::None | Compatibility::Forward | Compatibility::ForwardTransitive
     );
-    if is_promised || !new.upcast.is_empty() {
+    let is_accepted = new.allow.iter().any(|allow| allow.rule.value == "upcast");
+    if is_promised || is_accepted || !new.upcast.is_empty() {
         return None;
     }
     let Outcome::Breaking(harm) = crate::judge::compare(old, new).backward else { return None };

@@ -354,7 +354,11 @@ class DateTime(Text):
 
     def read(self, text: str) -> object | None:
         found = self.form.fullmatch(text)
-        if found is None or text[:10] >= "9999-12-30":
+        if found is None:
+            return None
+        # An offset leads to the day before or after: that day must be inside too.
+        is_inside = text[:10] < "9999-12-30" if text.endswith("Z") else "0001-01-01" < text[:10] < "9999-12-29"
+        if not is_inside:
             return None
         fraction = (found[1] or "")[1:7].ljust(6, "0")
         zone = "+00:00" if text.endswith("Z") else text[-6:]

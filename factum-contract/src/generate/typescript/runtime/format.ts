@@ -45,10 +45,11 @@ function isDate(text: string): boolean {
 
 const CLOCK = /^T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$/;
 
-/** No later than what every language can hold, whatever the zone. */
+/** Within what every language can hold and write again in UTC: an offset leads to the day before or after. */
 function isDateTime(text: string): boolean {
   const day = text.slice(0, 10);
-  return isDate(day) && CLOCK.test(text.slice(10)) && day < "9999-12-30";
+  if (!isDate(day) || !CLOCK.test(text.slice(10))) return false;
+  return text.endsWith("Z") ? day < "9999-12-30" : day > "0001-01-01" && day < "9999-12-29";
 }
 
 function isEmail(text: string): boolean {
