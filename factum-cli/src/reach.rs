@@ -2,7 +2,7 @@
 //!
 //! URLs are printed without their passwords.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,6 +13,11 @@ use factum_store::Opened;
 use crate::error::{self, CliError};
 use crate::settings::Settings;
 
+/// Schemes of stores.
+const SCHEMES: [&str; 3] = ["sqlite:", "postgres:", "postgresql:"];
+/// How every SQLite file begins.
+const SQLITE_HEAD: &[u8; 16] = b"SQLite format 3\0";
+
 /// Opens the store, its gate open: for commands that append nothing.
 pub(crate) fn open(settings: &Settings) -> Result<Opened, CliError> {
     open_with(settings, Arc::new(OpenGate))
@@ -20,14 +25,17 @@ pub(crate) fn open(settings: &Settings) -> Result<Opened, CliError> {
 
 /// Opens the store behind a gate.
 pub(crate) fn open_with(settings: &Settings, gate: Arc<dyn Gate>) -> Result<Opened, CliError> {
-    let url = settings.store()?;
+    open_at(settings.store()?, gate)
+}
+
+/// Opens the store of a URL behind a gate.
+pub(crate) fn open_at(url: &str, gate: Arc<dyn Gate>) -> Result<Opened, CliError> {
     let shown = redacted(url);
     if is_memory(url) {
         return Err(CliError::usage(format!("{shown} lives and ends inside one process"))
             .hint("name the store of an app: --store sqlite:<path>"));
     }
-    if has_scheme(url) && !["sqlite:", "postgres:", "postgresql:"].iter().any(|known| url.starts_with(known))
-    {
+    if has_scheme(url) && !SCHEMES.iter().any(|known| url.starts_with(known)) {
         return Err(CliError::usage(format!("{shown} is no store's URL"))
             .hint("a store is sqlite:<path>, or the path of a file"));
     }
@@ -73,6 +81,16 @@ pub(crate) fn admin(settings: &Settings) -> Result<Admin, CliError> {
 
 fn is_memory(url: &str) -> bool {
     matches!(url, "memory:" | "sqlite:memory:" | "sqlite::memory:" | ":memory:")
+}
+
+/// Whether a text names a store: by its scheme, or as a file that begins as SQLite's do.
+pub(crate) fn is_store(text: &str) -> bool {
+    if SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
+        return true;
+    }
+    let mut head = [0; SQLITE_HEAD.len()];
+    let read = std::fs::File::open(text).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && head == *SQLITE_HEAD
 }
 
 /// The file that a URL names, when it names one.

@@ -73,7 +73,7 @@ impl Folder {
 pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     let done = match args.action {
         Action::New(args) => new::run(args, cx),
-        Action::Check(args) => check::run(args, cx),
+        Action::Check(args) => check::run(args, cx).await,
         Action::Diff(args) => diff::run(args, cx),
         Action::History(args) => history::run(args, cx),
         Action::List(args) => list::run(args, cx),

@@ -365,3 +365,30 @@ async fn what_a_store_has_met_is_listed_and_what_differs_from_it_is_told() {
     assert!(said.contains("contracts in contracts: order.placed.v1 was recorded on"), "{said}");
     assert!(said.contains("describe the new meaning as order.placed.v2"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_catalog_is_compared_with_what_a_store_has_recorded() {
+    let terminal = Terminal::new();
+    crate::sample::record(&terminal).await;
+    let url = format!("sqlite:{}", terminal.store());
+    let copied = terminal.folder().join("contracts");
+    std::fs::create_dir_all(&copied).unwrap();
+    for file in std::fs::read_dir(Terminal::contracts()).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), copied.join(file.file_name())).unwrap();
+    }
+    let check = |more: &[&str]| {
+        let args = [&["contract", "check", "contracts", "--against", url.as_str()], more].concat();
+        terminal.command(&args).output().unwrap()
+    };
+    let same = check(&["--frozen"]);
+    assert_eq!(same.status.code(), Some(0), "{same:?}");
+    let placed = copied.join("order.placed.v1.yaml");
+    let text = std::fs::read_to_string(&placed).unwrap();
+    std::fs::write(&placed, text.replacen("key: ", "topic: elsewhere\nkey: ", 1)).unwrap();
+    let changed = check(&["--frozen", "--json"]);
+    let said = String::from_utf8_lossy(&changed.stdout).into_owned();
+    assert_eq!(changed.status.code(), Some(1), "{changed:?}");
+    assert!(said.contains("contract/frozen") && said.contains("order.placed.v1"), "{said}");
+    let nowhere = terminal.run(&["contract", "check", "contracts", "--against", "sqlite:nowhere.db"]);
+    assert!(nowhere.contains("[exit 2]"), "{nowhere}");
+}

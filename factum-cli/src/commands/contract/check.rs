@@ -22,7 +22,7 @@ use crate::output::{Style, counted, printable};
 pub(super) struct Args {
     #[command(flatten)]
     folder: Folder,
-    /// What was published: a git revision (main, REV:DIR), a folder or a file
+    /// What was published: a git revision (main, REV:DIR), a folder, a file or a store
     #[arg(long, value_name = "WHAT")]
     against: Option<String>,
     /// A published version may change its wording only
@@ -50,7 +50,7 @@ enum Format {
     Github,
 }
 
-pub(super) fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
+pub(super) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     let format = match (args.format, cx.out.is_json()) {
         (Format::Text | Format::Json, true) => Format::Json,
         (_, true) => {
@@ -61,7 +61,7 @@ pub(super) fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     let folder = args.folder.find(cx);
     let sources = sources(&folder)?;
     let reference = match &args.against {
-        Some(what) => Some(reference::read(what, &folder)?),
+        Some(what) => Some(reference::read(what, &folder).await?),
         None => None,
     };
     let unknown = match args.unknown {

@@ -1,18 +1,25 @@
 //! What `--against` names: contracts of another time or place, from wherever they are kept.
 //!
-//! What exists as a folder or file is taken first, then a git revision; `git:` before it, or `./`, decides.
+//! A store's URL, then what exists as a folder or file, then a git revision; `git:` before it, or `./`, decides.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use factum_contract::Source;
 use factum_contract::promises::Reference;
+use factum_core::OpenGate;
+use factum_runtime::Admin;
 
 use super::git::{Found, Repository};
 use super::sources;
 use crate::error::CliError;
+use crate::reach;
 
 /// Reads the reference; `folder` is the catalog that is compared with it.
-pub(super) fn read(what: &str, folder: &Path) -> Result<Reference, CliError> {
+pub(super) async fn read(what: &str, folder: &Path) -> Result<Reference, CliError> {
+    if reach::is_store(what) {
+        return of_store(what).await;
+    }
     if let Some(revision) = what.strip_prefix("git:") {
         return of_git(revision, folder);
     }
@@ -24,6 +31,17 @@ pub(super) fn read(what: &str, folder: &Path) -> Result<Reference, CliError> {
         return Ok(Reference { label: what.to_owned(), sources: vec![file(path)?] });
     }
     of_git(what, folder)
+}
+
+/// What a running system has recorded: every contract version that its store has met.
+async fn of_store(url: &str) -> Result<Reference, CliError> {
+    let opened = reach::open_at(url, Arc::new(OpenGate))?;
+    let recorded = Admin::new(opened.store).contracts().await?;
+    let sources = recorded.into_iter().map(|state| {
+        let name = format!("{}.v{}.json", state.name, state.version);
+        Source::new(name, state.contract)
+    });
+    Ok(Reference { label: reach::redacted(url), sources: sources.collect() })
 }
 
 /// One file as a source.
