@@ -1,0 +1,4 @@
+//! Thinks about a system of events: what it should be, what is wrong with it, and how to get from here to there.
+//!
+//! Everything here is deterministic and works offline: the same input gives the same judgement, with its evidence.
+//! Pure but for reading files; the command line prints, and writes what is returned as files.
