@@ -23,6 +23,8 @@ mod cache;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod counters;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod names;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod record;
 
 #[cfg(feature = "postgres")]

@@ -18,6 +18,7 @@ use factum_core::{
     Value, Work, WriteError,
 };
 
+mod ahead;
 mod append;
 mod connect;
 mod door;

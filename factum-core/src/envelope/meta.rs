@@ -4,6 +4,8 @@
 //! (one per line), each as a little-endian `u16` length and its bytes. Reading slices what was read and copies
 //! nothing. A later revision gets another first byte; this one stays readable.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 
@@ -74,14 +76,20 @@ impl Meta {
     /// # Errors
     /// When the bytes are damaged or of a later revision.
     pub fn decode(written: &Bytes) -> Result<Self, MetaError> {
-        let mut rest = Parts::of(written)?;
+        Self::decode_at(written, 0..written.len())
+    }
+
+    /// Reads the metadata that lies in a part of `page`; adapters that read many rows use one buffer.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or of a later revision, or the part is not within the page.
+    pub fn decode_at(page: &Bytes, part: Range<usize>) -> Result<Self, MetaError> {
+        let mut rest = Parts::of(page, part)?;
         let key = rest.name("key")?.ok_or(MetaError("the key is missing"))?;
         let correlation = rest.name("correlation")?.ok_or(MetaError("the correlation is missing"))?;
-        let causation = match rest.next()? {
-            id if id.is_empty() => None,
-            id => {
-                Some(EventId::from_bytes(id[..].try_into().map_err(|_| MetaError("the causation is no id"))?))
-            }
+        let causation = match &page[rest.next()?] {
+            [] => None,
+            id => Some(EventId::from_bytes(id.try_into().map_err(|_| MetaError("the causation is no id"))?)),
         };
         let actor = rest.name("actor")?;
         let trace = rest.name("trace")?;
@@ -98,38 +106,44 @@ impl Meta {
     /// # Errors
     /// When the bytes are damaged or of a later revision.
     pub fn decode_key(written: &Bytes) -> Result<PartitionKey, MetaError> {
-        Parts::of(written)?.name("key")?.ok_or(MetaError("the key is missing"))
+        Parts::of(written, 0..written.len())?.name("key")?.ok_or(MetaError("the key is missing"))
     }
 }
 
 struct Parts<'a> {
-    written: &'a Bytes,
+    page: &'a Bytes,
     at: usize,
+    end: usize,
 }
 
 impl<'a> Parts<'a> {
-    fn of(written: &'a Bytes) -> Result<Self, MetaError> {
-        match written.first() {
-            Some(&REVISION) => Ok(Self { written, at: 1 }),
-            Some(_) => Err(MetaError("it was written by a later release, or is damaged")),
-            None => Err(MetaError("it is empty")),
+    fn of(page: &'a Bytes, part: Range<usize>) -> Result<Self, MetaError> {
+        match page.get(part.clone()).map(<[u8]>::first) {
+            Some(Some(&REVISION)) => Ok(Self { page, at: part.start + 1, end: part.end }),
+            Some(Some(_)) => Err(MetaError("it was written by a later release, or is damaged")),
+            Some(None) => Err(MetaError("it is empty")),
+            None => Err(MetaError("it is not there")),
         }
     }
 
-    fn next(&mut self) -> Result<Bytes, MetaError> {
+    /// Where the next part is.
+    fn next(&mut self) -> Result<Range<usize>, MetaError> {
         let cut = MetaError("it ends too early");
-        let length = self.written.get(self.at..self.at + 2).ok_or_else(|| cut.clone())?;
-        let length = usize::from(u16::from_le_bytes([length[0], length[1]]));
-        let (start, end) = (self.at + 2, self.at + 2 + length);
-        if end > self.written.len() {
+        let start = self.at + 2;
+        if start > self.end {
+            return Err(cut);
+        }
+        let end = start + usize::from(u16::from_le_bytes([self.page[self.at], self.page[self.at + 1]]));
+        if end > self.end {
             return Err(cut);
         }
         self.at = end;
-        Ok(self.written.slice(start..end))
+        Ok(start..end)
     }
 
     fn text(&mut self) -> Result<ByteString, MetaError> {
-        ByteString::try_from(self.next()?).map_err(|_| MetaError("a text is not UTF-8"))
+        let part = self.next()?;
+        ByteString::try_from(self.page.slice(part)).map_err(|_| MetaError("a text is not UTF-8"))
     }
 
     fn name<N: TryFrom<ByteString>>(&mut self, what: &'static str) -> Result<Option<N>, MetaError> {

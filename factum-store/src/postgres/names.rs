@@ -6,34 +6,20 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytestring::ByteString;
-use factum_core::{EventType, Kind, StoreError, StoreErrorKind, StreamId, hash64};
+use factum_core::{EventType, StoreError};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
 use super::error::Doing as _;
 use super::statements::Statements;
-use crate::batch::type_hash;
 use crate::cache::Cache;
+use crate::names::{StreamName, TypeName, TypeParts, missing};
 
 /// Streams that are remembered by number, in each of two generations.
 const STREAMS_MAX: usize = 64 * 1024;
 
 /// Types that are remembered; a system has hundreds, not thousands.
 const TYPES_MAX: usize = 10_000;
-
-/// A stream's name, and its hash as it enters checksums.
-#[derive(Clone)]
-pub(super) struct StreamName {
-    pub(super) id: StreamId,
-    pub(super) hash: u64,
-}
-
-/// A type as it stands on events, and its hash as it enters checksums.
-pub(super) struct TypeName {
-    pub(super) event_type: EventType,
-    pub(super) hash: u64,
-}
 
 pub(super) struct Names {
     inner: Mutex<Inner>,
@@ -183,29 +169,15 @@ fn stream(row: &PgRow) -> Result<(i64, StreamName), StoreError> {
     let doing = "cannot read streams' names";
     let id: i64 = row.try_get(0).doing(doing)?;
     let text: String = row.try_get(1).doing(doing)?;
-    let hash = hash64(text.as_bytes());
-    let name = StreamId::try_from(ByteString::from(text)).map_err(|_| missing("valid stream", id))?;
-    Ok((id, StreamName { id: name, hash }))
+    Ok((id, StreamName::of(id, text)?))
 }
 
 fn event_type(row: &PgRow) -> Result<(i32, Arc<TypeName>), StoreError> {
     let doing = "cannot read event types";
     let id: i32 = row.try_get(0).doing(doing)?;
     let text = |index: usize| row.try_get::<String, _>(index).doing(doing);
-    let bad = || missing("valid event type", id.into());
-    let kind = text(3)?;
-    let kind = [Kind::Event, Kind::Command].into_iter().find(|known| known.as_str() == kind);
-    let event_type = EventType {
-        name: text(1)?.parse().map_err(|_| bad())?,
-        version: u32::try_from(row.try_get::<i64, _>(2).doing(doing)?).map_err(|_| bad())?,
-        kind: kind.ok_or_else(bad)?,
-        category: text(4)?.parse().map_err(|_| bad())?,
-        topic: text(5)?.parse().map_err(|_| bad())?,
-    };
-    Ok((id, Arc::new(TypeName { hash: type_hash(&event_type), event_type })))
-}
-
-fn missing(what: &str, id: i64) -> StoreError {
-    let message = format!("the store is damaged: there is no {what} of number {id}; restore a backup");
-    StoreError::new(StoreErrorKind::Corrupt, message)
+    let version = u32::try_from(row.try_get::<i64, _>(2).doing(doing)?);
+    let version = version.map_err(|_| missing("valid event type", id.into()))?;
+    let parts = TypeParts { name: text(1)?, version, kind: text(3)?, category: text(4)?, topic: text(5)? };
+    Ok((id, Arc::new(TypeName::of(id.into(), parts)?)))
 }

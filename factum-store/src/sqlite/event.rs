@@ -27,15 +27,11 @@ pub(super) struct Columns {
 
 impl Columns {
     pub(super) fn of(row: &Row<'_>) -> Result<Self, StoreError> {
-        let read = |row: &Row<'_>| {
-            Ok(Self {
-                position: row.get(0)?,
-                stream_id: row.get(1)?,
-                version: row.get(2)?,
-                type_id: row.get(3)?,
-            })
+        let number = |index| {
+            let value = row.get_ref(index).doing("cannot read an event")?;
+            value.as_i64().map_err(rusqlite::Error::from).doing("cannot read an event")
         };
-        read(row).doing("cannot read an event")
+        Ok(Self { position: number(0)?, stream_id: number(1)?, version: number(2)?, type_id: number(3)? })
     }
 }
 
@@ -83,7 +79,10 @@ impl PageBuffer {
             let value = row.get_ref(index).doing("cannot read an event")?;
             value.as_blob().map_err(|_| damaged("a value is no blob"))
         };
-        let number = |index| row.get::<_, i64>(index).map_err(|_| damaged("a value is no number"));
+        let number = |index| {
+            let value = row.get_ref(index).doing("cannot read an event")?;
+            value.as_i64().map_err(|_| damaged("a value is no number"))
+        };
         let (time, sum) = (number(4)?, number(5)?);
         let id = blob(6)?.try_into().map_err(|_| damaged("its id is not 16 bytes"))?;
         self.bytes.extend_from_slice(blob(7)?);
@@ -106,10 +105,8 @@ impl PageBuffer {
         let page = self.bytes.split().freeze();
         let mut start = 0;
         for row in &self.rows {
-            let meta = page.slice(start..row.meta_end);
-            let data = page.slice(row.meta_end..row.data_end);
+            let event = open(connection, names, row, &page, start)?;
             start = row.data_end;
-            let event = open(connection, names, row, &meta, data)?;
             if query.matches(&event) {
                 events.push(event);
             }
@@ -127,8 +124,8 @@ fn open(
     connection: &Connection,
     names: &mut Names,
     row: &Taken,
-    meta: &Bytes,
-    data: Bytes,
+    page: &Bytes,
+    start: usize,
 ) -> Result<Recorded, StoreError> {
     let Columns { position, stream_id, version, type_id } = row.columns;
     let damaged = |what: &str| corrupt(position, what);
@@ -141,13 +138,14 @@ fn open(
         type_hash: kind.hash,
         time: row.time,
         id: row.id,
-        meta_hash: hash64(meta),
-        data_hash: hash64(&data),
+        meta_hash: hash64(&page[start..row.meta_end]),
+        data_hash: hash64(&page[row.meta_end..row.data_end]),
     };
     if sum.value() != row.sum {
         return Err(damaged("its checksum does not hold"));
     }
-    let meta = Meta::decode(meta).map_err(|error| damaged(&error.to_string()))?;
+    let meta = Meta::decode_at(page, start..row.meta_end).map_err(|error| damaged(&error.to_string()))?;
+    let data = page.slice(row.meta_end..row.data_end);
     let envelope = envelope(row.id, row.time, kind.event_type.clone(), meta, data);
     Ok(Recorded {
         envelope,

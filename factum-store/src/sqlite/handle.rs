@@ -12,6 +12,7 @@ use factum_core::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::ahead::{Ahead, Next, next_of};
 use super::connect::{self, Opened};
 use super::error::{closed, store_error};
 use super::place::Place;
@@ -33,6 +34,7 @@ pub(super) struct Handle {
     pub(super) synchronous: Synchronous,
     pub(super) shared: Arc<Shared>,
     readers: Readers,
+    ahead: Ahead,
     watcher: Option<Watcher>,
     writer: Mutex<Option<mpsc::Sender<Request>>>,
     room: Arc<Semaphore>,
@@ -66,6 +68,7 @@ impl Handle {
             synchronous,
             shared,
             readers,
+            ahead: Ahead::default(),
             watcher,
             writer: Mutex::new(Some(sender)),
             room: Arc::new(Semaphore::new(QUEUE_KIB_MAX as usize)),
@@ -101,12 +104,26 @@ impl Handle {
         if let Some(page) = self.shared.recent.page(query) {
             return Ok(page);
         }
-        let query = query.clone();
-        self.ask(move |reader| {
-            let Reader { connection, names, buffer, .. } = reader;
-            read::page_at_once(connection, names, buffer, &query)
-        })
-        .await
+        let next = self.ahead.take(query);
+        let goes_on = !matches!(next, Next::Other);
+        let begun = match next {
+            Next::Begun(answer) => answer.await.ok().and_then(Result::ok).filter(|page| page.more),
+            Next::Expected | Next::Other => None,
+        };
+        let page = match begun {
+            Some(page) => page,
+            None => self.ask(page_of(query.clone())).await?,
+        };
+        match next_of(query, &page) {
+            Some(next) if goes_on => {
+                if let Some(answer) = self.readers.begin(page_of(next.clone())) {
+                    self.ahead.keep(next, answer);
+                }
+            }
+            Some(next) => self.ahead.expect(next),
+            None => {}
+        }
+        Ok(page)
     }
 
     pub(super) async fn find(
@@ -185,4 +202,12 @@ fn start(writer: Writer) -> Result<JoinHandle<Option<Opened>>, StoreError> {
     started.map_err(|error| {
         StoreError::new(StoreErrorKind::Other, "cannot start the writing thread").because(error)
     })
+}
+
+/// The question for one page.
+fn page_of(query: Query) -> impl FnOnce(&mut Reader) -> Result<Page, StoreError> {
+    move |reader| {
+        let Reader { connection, names, buffer, .. } = reader;
+        read::page_at_once(connection, names, buffer, &query)
+    }
 }

@@ -6,29 +6,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytestring::ByteString;
-use factum_core::{EventType, Kind, StoreError, StoreErrorKind, StreamId, hash64};
+use factum_core::StoreError;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::error::Doing as _;
-use crate::batch::type_hash;
 use crate::cache::Cache;
+use crate::names::{StreamName, TypeName, TypeParts, missing};
 
 /// Streams that one connection remembers by number, in each of two generations.
 const STREAMS_MAX: usize = 16 * 1024;
-
-/// A stream's name, and its hash as it enters checksums.
-#[derive(Clone)]
-pub(super) struct StreamName {
-    pub(super) id: StreamId,
-    pub(super) hash: u64,
-}
-
-/// A type as it stands on events, and its hash as it enters checksums.
-pub(super) struct TypeName {
-    pub(super) event_type: EventType,
-    pub(super) hash: u64,
-}
 
 /// The names that one connection has met.
 pub(super) struct Names {
@@ -69,10 +55,7 @@ impl Names {
             .prepare_cached(include_str!("sql/stream_by_id.sql"))
             .and_then(|mut statement| statement.query_row([id], |row| row.get(0)).optional())
             .doing("cannot read a stream's name")?;
-        let text = found.ok_or_else(|| missing("stream", id))?;
-        let hash = hash64(text.as_bytes());
-        let name = StreamId::try_from(ByteString::from(text)).map_err(|_| missing("valid stream", id))?;
-        let name = StreamName { id: name, hash };
+        let name = StreamName::of(id, found.ok_or_else(|| missing("stream", id))?)?;
         self.streams.insert(id, name.clone());
         Ok(name)
     }
@@ -89,33 +72,18 @@ impl Names {
     }
 
     fn read_type(&mut self, connection: &Connection, id: i64) -> Result<Arc<TypeName>, StoreError> {
-        type Parts = (String, u32, String, String, String);
-        let found: Option<Parts> = connection
+        let found: Option<TypeParts> = connection
             .prepare_cached(include_str!("sql/type_by_id.sql"))
             .and_then(|mut statement| {
                 let parts = |row: &rusqlite::Row<'_>| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+                    let (name, version, kind) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                    Ok(TypeParts { name, version, kind, category: row.get(3)?, topic: row.get(4)? })
                 };
                 statement.query_row([id], parts).optional()
             })
             .doing("cannot read an event type")?;
-        let (name, version, kind, category, topic) = found.ok_or_else(|| missing("event type", id))?;
-        let bad = || missing("valid event type", id);
-        let kind = [Kind::Event, Kind::Command].into_iter().find(|known| known.as_str() == kind);
-        let event_type = EventType {
-            name: name.parse().map_err(|_| bad())?,
-            version,
-            kind: kind.ok_or_else(bad)?,
-            category: category.parse().map_err(|_| bad())?,
-            topic: topic.parse().map_err(|_| bad())?,
-        };
-        let name = Arc::new(TypeName { hash: type_hash(&event_type), event_type });
+        let name = Arc::new(TypeName::of(id, found.ok_or_else(|| missing("event type", id))?)?);
         self.types.insert(id, Arc::clone(&name));
         Ok(name)
     }
-}
-
-fn missing(what: &str, id: i64) -> StoreError {
-    let message = format!("the store is damaged: there is no {what} of number {id}; restore a backup");
-    StoreError::new(StoreErrorKind::Corrupt, message)
 }

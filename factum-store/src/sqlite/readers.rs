@@ -27,6 +27,10 @@ const QUEUE_MAX: usize = 1024;
 /// A question that took longer has read many pages.
 const LONG: Duration = Duration::from_micros(300);
 
+/// How long a reader looks for the next question before it sleeps, and never longer than a quarter of the last one:
+/// whoever was just given a page often asks for the next.
+const LOOKS_FOR: Duration = Duration::from_micros(100);
+
 /// One reading thread's own.
 pub(super) struct Reader {
     pub(super) connection: Connection,
@@ -85,6 +89,33 @@ impl Readers {
         question: impl FnOnce(&mut Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| closed())?;
+        let answer = self.queue(place, question).ok_or_else(closed)?;
+        answer.await.unwrap_or_else(|_| {
+            Err(StoreError::new(
+                StoreErrorKind::Other,
+                "a reading thread broke off; look at the log for its panic",
+            ))
+        })
+    }
+
+    /// Asks a reader before anybody waits for the answer, if nobody waits for another.
+    pub(super) fn begin<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Option<oneshot::Receiver<Result<T, StoreError>>> {
+        if !self.shared.lock().jobs.is_empty() {
+            return None;
+        }
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        self.queue(place, question)
+    }
+
+    /// Puts a question into the queue, unless that is closed.
+    fn queue<T: Send + 'static>(
+        &self,
+        place: OwnedSemaphorePermit,
+        question: impl FnOnce(&mut Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Option<oneshot::Receiver<Result<T, StoreError>>> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |reader| {
             if !reply.is_closed() {
@@ -95,17 +126,12 @@ impl Readers {
         {
             let mut queue = self.shared.lock();
             if queue.is_closed {
-                return Err(closed());
+                return None;
             }
             queue.jobs.push_back((job, place));
         }
         self.shared.filled.notify_one();
-        answer.await.unwrap_or_else(|_| {
-            Err(StoreError::new(
-                StoreErrorKind::Other,
-                "a reading thread broke off; look at the log for its panic",
-            ))
-        })
+        Some(answer)
     }
 
     /// Stops statements that run for long, answers what is queued, and ends the threads.
@@ -133,14 +159,17 @@ impl Shared {
     }
 
     fn serve(&self, mut reader: Reader) {
-        while let Some((job, place)) = self.next() {
+        let mut looks_until = Instant::now();
+        while let Some((job, place)) = self.next(looks_until) {
             let began = Instant::now();
             // A panic answers "broke off" to its one caller; the thread and the others go on.
             if catch_unwind(AssertUnwindSafe(|| job(&mut reader))).is_err() {
                 reader.names.forget();
             }
             drop(place);
-            if began.elapsed() > LONG {
+            let took = began.elapsed();
+            looks_until = began + took + LOOKS_FOR.min(took / 4);
+            if took > LONG {
                 // Where SQLite's page caches are one, what a reader keeps is taken from the writer for good. Failing to
                 // give it back costs time later and nothing else.
                 let _ = reader.connection.release_memory();
@@ -148,16 +177,24 @@ impl Shared {
         }
     }
 
-    fn next(&self) -> Option<(Job, OwnedSemaphorePermit)> {
-        let mut queue = self.lock();
+    /// The next question; looks for it until then before it sleeps.
+    fn next(&self, looks_until: Instant) -> Option<(Job, OwnedSemaphorePermit)> {
         loop {
-            if let Some(job) = queue.jobs.pop_front() {
-                return Some(job);
+            let mut queue = self.lock();
+            loop {
+                if let Some(job) = queue.jobs.pop_front() {
+                    return Some(job);
+                }
+                if queue.is_closed {
+                    return None;
+                }
+                if Instant::now() < looks_until {
+                    break;
+                }
+                queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
-            if queue.is_closed {
-                return None;
-            }
-            queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            drop(queue);
+            thread::yield_now();
         }
     }
 }
