@@ -1,6 +1,6 @@
 //! PostgreSQL: one database for many instances of a program.
 //!
-//! One connection writes for everybody, one looks how far readers may read, one listens for hints, a few read pages and
+//! Two connections write for everybody, one looks how far readers may read, one listens for hints, a few read pages and
 //! let go, a few run units of work. Positions come from a sequence and are final to readers by a fence, which
 //! [`fence`] explains and proves.
 //! Never uses a server that acknowledges what it may lose, and never leaves a transaction open.
@@ -16,13 +16,16 @@ use factum_core::{
     WriteError,
 };
 
+mod append;
 mod cluster;
 mod connect;
 mod door;
 mod error;
+mod events;
 pub mod fence;
 mod foreign;
 mod handle;
+mod line;
 mod maintenance;
 mod migrate;
 mod names;
@@ -63,8 +66,8 @@ pub struct Options {
     pub gate: Arc<dyn Gate>,
     /// Tells the time that due times and leases are measured by; `None` is the server's.
     pub now: Option<Now>,
-    /// Connections to the server at most, from 5: three do one thing each, a third of the rest reads, the others run
-    /// units of work with SQL.
+    /// Connections to the server at most, from 5: two write (one of fewer than 8), one watches, one listens, a third of
+    /// the rest reads, the others run units of work with SQL.
     pub connections: usize,
     /// Largest payload, in bytes.
     pub event_bytes_max: usize,

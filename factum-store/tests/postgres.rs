@@ -10,6 +10,8 @@ mod foreign;
 mod kit;
 #[path = "postgres/open.rs"]
 mod open;
+#[path = "postgres/short.rs"]
+mod short;
 #[path = "postgres/suite.rs"]
 mod suite;
 #[path = "postgres/units.rs"]

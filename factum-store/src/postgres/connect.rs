@@ -80,8 +80,11 @@ pub(super) async fn greet(
     let is_read_only = if purpose == Purpose::Read { "on" } else { "off" };
     // Users' statements are planned with their values; Factum's own are always alike.
     let plans = if purpose == Purpose::Write { "force_generic_plan" } else { "auto" };
+    // A plan made while a table was small must not be kept when it has grown.
+    let scans = (purpose == Purpose::Write).then_some("off");
     let hello = sqlx::query(statements.hello.sql()).bind(statement).bind(idle).bind(lock).bind(is_read_only);
-    let row = hello.bind(plans).fetch_one(connection).await.doing("cannot set up the connection")?;
+    let row =
+        hello.bind(plans).bind(scans).fetch_one(connection).await.doing("cannot set up the connection")?;
     let text = |name| row.try_get::<String, _>(name).doing("cannot set up the connection");
     let refuse = |message: String| Err(StoreError::new(StoreErrorKind::Invalid, message));
     let version: i32 = row.try_get("version").doing("cannot set up the connection")?;

@@ -3,8 +3,9 @@
 //! A sequence hands positions out before their transactions commit, and transactions commit in any order. A reader
 //! that remembers only "the last position I saw" would pass by an event that commits later with a lower position.
 //!
-//! **A writer** (`sql/schema/write.sql`), after it has locked all that it locks, reads the sequence's last value `L`,
-//! takes a shared lock that names `L` and ends with its transaction, and only then draws positions. All of them are
+//! **A writer** (`sql/schema/write.sql`, `sql/schema/append.sql`, `sql/append_one.sql`), after it has locked all that it
+//! locks, reads the sequence's last value `L`, takes a shared lock that names `L` and ends with its transaction, and
+//! only then draws positions. All of them are
 //! above `L`, because the sequence has no cache. Nobody ever takes the lock exclusively, so that nobody waits for it.
 //! `L` is read with `pg_sequence_last_value`, which locks the sequence's page. `select last_value` does not: while
 //! another transaction logs a draw the page says up to 32 more than was drawn, and once in a million reads, more often

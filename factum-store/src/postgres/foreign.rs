@@ -23,7 +23,7 @@ pub(super) async fn append(
     let written = core.write(tx, &steps).await;
     let mut committed = written.map(|(committed, ..)| committed).map_err(refused)?;
     // When the transaction ends is not known here; looking soon costs little.
-    core.shared.nudge.notify_one();
+    core.shared.nudge();
     Ok(committed.appended.pop().expect("a call with one append that was written answers with one"))
 }
 

@@ -2,15 +2,15 @@
 //!
 //! The store has an executor of its own, so that it works under any executor and keeps answering while a handler
 //! blocks the application's. When the last handle is dropped, what is queued is finished and every task ended.
-//! Never holds more connections than it was given: one writes, one looks how far readers may read, one listens, and
-//! the rest are shared out between readers and units of work.
+//! Never holds more connections than it was given: one or two write, one looks how far readers may read, one listens,
+//! and the rest are shared out between readers and units of work.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use factum_core::{
-    Commit, Gate, Lock, Page, Position, Query, Record, RecordKind, RecordQuery, Rows, StoreError,
+    Commit, Direction, Gate, Lock, Page, Position, Query, Record, RecordKind, RecordQuery, Rows, StoreError,
     StoreErrorKind, Timestamp, Value, WriteError,
 };
 use sqlx::PgPool;
@@ -39,8 +39,14 @@ const QUEUE_KIB_MAX: u32 = 128 * 1024;
 /// Threads of the store's own executor.
 const THREADS: usize = 2;
 
-/// Connections that are for one thing each: writing, watching, listening.
-const FIXED: usize = 3;
+/// Connections that are for one thing each: watching, listening.
+const FIXED: usize = 2;
+
+/// Connections that write: while one waits for the disk, the other takes what has come.
+const WRITERS: usize = 2;
+
+/// With fewer connections than this, one writes.
+const WRITERS_FROM: usize = 8;
 
 /// How long a unit of work waits for a connection.
 const ACQUIRE_MAX: Duration = Duration::from_secs(15);
@@ -192,7 +198,8 @@ async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHan
     let connected = connect::connect(&place, &statements, Purpose::Write).await?;
 
     let shared = Arc::new(Shared::new());
-    let shareable = connections - FIXED;
+    let writers = if connections < WRITERS_FROM { 1 } else { WRITERS };
+    let shareable = connections - FIXED - writers;
     let reading = shareable.div_ceil(3);
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let (sender, queue) = mpsc::channel(QUEUE_MAX);
@@ -220,10 +227,8 @@ async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHan
         connection: None,
         hints,
     };
-    let mut tasks = vec![
-        tokio::spawn(Writer::new(Arc::clone(&core), queue, connected).run()),
-        tokio::spawn(watcher.run()),
-    ];
+    let mut tasks =
+        vec![tokio::spawn(Writer::new(&core, queue, connected, writers).run()), tokio::spawn(watcher.run())];
     if hints {
         tasks.push(tokio::spawn(watcher::listen(place, shared)));
     }
@@ -288,19 +293,38 @@ impl Core {
     }
 
     async fn try_read(&self, query: &Query, may_rest: bool) -> Result<Page, StoreError> {
+        let known = self.shared.visible();
+        if !is_far_behind(query, known) {
+            return self.read_to_head(query, may_rest).await;
+        }
+        // What is known to be final needs no look, as long as it fills the page.
+        let mut page = self.page(query, known, may_rest).await?;
+        if page.more || page.events.len() >= query.limit {
+            return Ok(Page { more: true, head: known, ..page });
+        }
+        let rest = Query { after: page.end, limit: query.limit - page.events.len(), ..query.clone() };
+        let rest = self.read_to_head(&rest, may_rest).await?;
+        page.events.extend(rest.events);
+        Ok(Page { events: page.events, ..rest })
+    }
+
+    async fn read_to_head(&self, query: &Query, may_rest: bool) -> Result<Page, StoreError> {
         let head = self.head_for(query).await?;
-        let mut lease = self.lease(may_rest).await?;
-        let page =
-            self.reading.page(&mut lease.connection, &self.statements, query, Position::END.min(head.scan));
-        let mut page = page.await?;
-        self.readers.give_back(lease);
+        let mut page = self.page(query, Position::END.min(head.scan), may_rest).await?;
         page.head = head.visible;
         // A stream may be read beyond the fence, and then its page ends there too.
         let last = page.events.last().map_or(Position::START, |event| event.position);
-        if query.direction == factum_core::Direction::Forward && !page.more {
+        if query.direction == Direction::Forward && !page.more {
             page.end = query.up_to.min(head.visible.max(last)).max(query.after);
         }
         page.head = page.head.max(page.events.iter().map(|event| event.position).max().unwrap_or_default());
+        Ok(page)
+    }
+
+    async fn page(&self, query: &Query, head: Position, may_rest: bool) -> Result<Page, StoreError> {
+        let mut lease = self.lease(may_rest).await?;
+        let page = self.reading.page(&mut lease.connection, &self.statements, query, head).await?;
+        self.readers.give_back(lease);
         Ok(page)
     }
 
@@ -411,6 +435,16 @@ impl Core {
         self.readers.give_back(lease);
         Ok(row)
     }
+}
+
+/// Whether what is known to be final probably fills the page.
+fn is_far_behind(query: &Query, known: Position) -> bool {
+    query.direction == Direction::Forward
+        && query.stream.is_none()
+        && query.id.is_none()
+        && query.up_to > known
+        && known.number().saturating_sub(query.after.number()) >= query.limit as u64
+        && (1..=Query::LIMIT_MAX).contains(&query.limit)
 }
 
 /// How far a read may go, and what it says about the log.

@@ -38,6 +38,7 @@ const REVISIONS: &[&[&str]] = &[revision![
     "lock_buckets",
     "version_before",
     "write",
+    "append",
 ]];
 
 /// Applies what is missing.

@@ -2,7 +2,7 @@
 //!
 //! How far readers may read is announced through one place that only ever moves forward, whoever saw it first.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,10 +18,17 @@ const CLOCK_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Shared {
     visible: watch::Sender<Visible>,
     pub(super) counters: Counters,
-    /// Somebody should look how far readers may read.
-    pub(super) nudge: Notify,
+    /// Wakes the watcher.
+    pub(super) wake: Notify,
+    nudged: AtomicBool,
     /// The last position that this process knows to be committed.
     appended: AtomicU64,
+    /// How many wait for events.
+    waiting: AtomicUsize,
+    /// Other processes have not been told of events for a while.
+    owes_hint: AtomicBool,
+    /// Another process has told of events.
+    heard: AtomicBool,
     clock: Mutex<Option<(Instant, i64)>>,
     /// Since when readers have been kept from what is committed.
     held: Mutex<Option<Instant>>,
@@ -38,8 +45,12 @@ impl Shared {
         Self {
             visible: watch::Sender::new(Visible { position: Position::START, is_closed: false }),
             counters: Counters::default(),
-            nudge: Notify::new(),
+            wake: Notify::new(),
+            nudged: AtomicBool::new(false),
             appended: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+            owes_hint: AtomicBool::new(false),
+            heard: AtomicBool::new(false),
             clock: Mutex::new(None),
             held: Mutex::new(None),
         }
@@ -61,19 +72,64 @@ impl Shared {
 
     /// This process has committed events up to here.
     pub(super) fn appended(&self, position: Position) {
-        self.appended.fetch_max(position.number(), Ordering::AcqRel);
-        self.nudge.notify_one();
+        self.appended.fetch_max(position.number(), Ordering::SeqCst);
+        if self.owes_hint.swap(false, Ordering::SeqCst) {
+            self.wake.notify_one();
+        }
+        // A look costs the server as much as a small append: nobody looks for nobody.
+        if self.is_awaited() {
+            self.nudge();
+        }
+    }
+
+    /// Somebody should look how far readers may read.
+    pub(super) fn nudge(&self) {
+        // Once is enough until somebody has looked.
+        if !self.nudged.swap(true, Ordering::AcqRel) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Whether somebody should look.
+    pub(super) fn is_nudged(&self) -> bool {
+        self.nudged.load(Ordering::Acquire)
+    }
+
+    /// A look begins.
+    pub(super) fn looks(&self) {
+        self.nudged.store(false, Ordering::Release);
+    }
+
+    /// Whether somebody waits for events.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) > 0
+    }
+
+    /// Whether the next append should wake the watcher, so that it tells other processes.
+    pub(super) fn set_owes_hint(&self, owes: bool) {
+        self.owes_hint.store(owes, Ordering::SeqCst);
+    }
+
+    /// Another process tells of events.
+    pub(super) fn hear(&self) {
+        self.heard.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Whether another process has told of events since this was last asked.
+    pub(super) fn take_heard(&self) -> bool {
+        self.heard.swap(false, Ordering::AcqRel)
     }
 
     /// The last position that this process knows to be committed.
     pub(super) fn last_appended(&self) -> Position {
-        Position::at(self.appended.load(Ordering::Acquire))
+        Position::at(self.appended.load(Ordering::SeqCst))
     }
 
     /// Ends every wait.
     pub(super) fn close(&self) {
         self.visible.send_modify(|visible| visible.is_closed = true);
-        self.nudge.notify_one();
+        self.wake.notify_one();
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -89,6 +145,10 @@ impl Shared {
     /// Ends when readers may read further than `after`.
     pub(super) async fn wait(&self, after: Position) -> Result<(), StoreError> {
         let mut visible = self.visible.subscribe();
+        if self.visible() > after && !self.is_closed() {
+            return Ok(());
+        }
+        let _awaited = Awaited::on(self);
         let found = visible.wait_for(|visible| visible.is_closed || visible.position > after).await;
         match found {
             Ok(visible) if !visible.is_closed => Ok(()),
@@ -114,6 +174,26 @@ impl Shared {
 
     pub(super) fn held(&self) -> Option<Instant> {
         *lock(&self.held)
+    }
+}
+
+/// Somebody who waits for events; dropped when they have come, or are waited for no longer.
+struct Awaited<'a>(&'a AtomicUsize);
+
+impl<'a> Awaited<'a> {
+    fn on(shared: &'a Shared) -> Self {
+        if shared.waiting.fetch_add(1, Ordering::AcqRel) == 0 {
+            // The watcher may be resting for long, nudged or not.
+            shared.nudged.store(true, Ordering::Release);
+            shared.wake.notify_one();
+        }
+        Self(&shared.waiting)
+    }
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

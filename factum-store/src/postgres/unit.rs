@@ -17,10 +17,11 @@ use sqlx::{PgConnection, Postgres, Row as _, Transaction};
 
 use super::door;
 use super::error::{Doing as _, Trouble, closed, store_error, user_error};
+use super::events::bucket;
 use super::handle::Core;
 use super::statement;
 use super::step::Step;
-use super::write::{Call, Fault, bucket};
+use super::write::{Call, Fault};
 use super::writer::Request;
 use crate::batch::{Batch, tag_hash};
 

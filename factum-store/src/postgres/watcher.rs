@@ -1,9 +1,10 @@
-//! Looks how far readers may read: once for everybody in the process, when asked, when told, and from time to time.
+//! Looks how far readers may read: once for everybody in the process, when asked, when somebody waits, and from time to
+//! time.
 //!
-//! Readers that ask at the same time share one look, which begins after they asked. A hint from another process only
-//! makes the next look come sooner; polling finds what hints do not tell of.
-//! Never writes, and never notifies from a transaction that appends: a hint is a statement of its own, at most one in
-//! ten milliseconds.
+//! Readers that ask at the same time share one look, which begins after they asked. While nobody waits, appends cause
+//! no look. A hint tells other processes that events come after a quiet time; from then on they look by themselves as
+//! often as hints could come. Polling finds what hints do not tell of.
+//! Never writes, and never notifies from a transaction that appends: a hint is a statement of its own.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,20 +27,26 @@ pub(super) type Ask = oneshot::Sender<Result<Position, StoreError>>;
 /// Asks that wait for the next look; more wait for a place.
 pub(super) const ASKS_MAX: usize = 1024;
 
-/// Between two looks while events come.
+/// Between two looks because of this process's own appends: more would cost the appends more than it gains readers.
+const CLOSE: Duration = Duration::from_millis(2);
+
+/// Between two looks while events come and somebody waits for them.
 const BUSY: Duration = Duration::from_millis(5);
 
 /// Between two looks when none has come for a while.
 const IDLE: Duration = Duration::from_millis(50);
 
+/// Between two looks when nobody waits: only to know whether readers would be held up.
+const UNWATCHED: Duration = Duration::from_millis(500);
+
 /// Between two attempts to connect again, when nobody asks.
 const BACK_OFF: Duration = Duration::from_millis(500);
 
-/// How long the looks stay close after events have come.
+/// How long the looks stay close after events have come, or were hinted at.
 const STAYS_BUSY: Duration = Duration::from_millis(500);
 
-/// Between two hints to other processes.
-const HINT_EVERY: Duration = Duration::from_millis(10);
+/// Other processes need no hint for so long after one that they may have heard: they are still looking closely.
+const HINT_EVERY: Duration = Duration::from_millis(250);
 
 /// Readers that are held up for longer are told by whom.
 const HELD_FOR: Duration = Duration::from_secs(1);
@@ -63,25 +70,32 @@ impl Watcher {
     }
 
     pub(super) async fn run(mut self) {
-        let (mut moved_at, mut hinted_at) = (Instant::now(), Instant::now());
-        let mut hinted_to = self.shared.last_appended();
+        let mut pace = Pace::new(self.shared.last_appended());
         let (mut held_at, mut named_at) = (None::<(i64, Instant)>, None::<Instant>);
-        let (mut waiting, mut is_broken) = (Vec::new(), false);
+        let mut waiting = Vec::new();
         loop {
-            let owes_hint = self.hints && self.shared.last_appended() > hinted_to;
-            let pause = match () {
-                () if is_broken => BACK_OFF,
-                () if owes_hint => HINT_EVERY.saturating_sub(hinted_at.elapsed()),
-                () if moved_at.elapsed() < STAYS_BUSY || held_at.is_some() => BUSY,
-                () => IDLE,
-            };
+            if self.shared.take_heard() {
+                pace.heard();
+                self.shared.nudge();
+            }
+            let owes_hint = self.hints && pace.hint_due() <= Instant::now();
+            self.shared.set_owes_hint(owes_hint);
+            let appended = self.shared.last_appended();
+            if owes_hint && appended > pace.hinted_to {
+                pace.hinted(appended);
+                self.hint().await;
+                continue;
+            }
+            let next = pace.next_look(&self.shared, held_at.is_some());
+            // Once a hint is due, the next append is to find that out.
+            let next = if self.hints && !owes_hint { next.min(pace.hint_due()) } else { next };
             tokio::select! {
                 ask = self.asks.recv() => match ask {
                     Some(ask) => waiting.push(ask),
                     None => return,
                 },
-                () = self.shared.nudge.notified(), if !is_broken => {}
-                () = tokio::time::sleep(pause) => {}
+                () = self.shared.wake.notified() => {}
+                () = tokio::time::sleep_until(next.into()) => {}
             }
             if self.shared.is_closed() {
                 return;
@@ -89,12 +103,17 @@ impl Watcher {
             while let Ok(ask) = self.asks.try_recv() {
                 waiting.push(ask);
             }
+            let is_due = Instant::now() >= pace.next_look(&self.shared, held_at.is_some());
+            if waiting.is_empty() && !is_due {
+                continue;
+            }
+            self.shared.looks();
+            pace.looked_at = Instant::now();
             let looked = self.look().await;
-            is_broken = looked.is_err();
+            pace.is_broken = looked.is_err();
             if let Ok(bounds) = &looked {
-                let visible = bounds.visible();
-                if self.shared.moved_to(visible) {
-                    moved_at = Instant::now();
+                if self.shared.moved_to(bounds.visible()) {
+                    pace.moved_at = Instant::now();
                 }
                 held_at = held(held_at, bounds);
             }
@@ -111,11 +130,6 @@ impl Watcher {
                 }
                 Some(_) => {}
                 None => named_at = None,
-            }
-            let appended = self.shared.last_appended();
-            if self.hints && appended > hinted_to && hinted_at.elapsed() >= HINT_EVERY {
-                (hinted_to, hinted_at) = (appended, Instant::now());
-                self.hint().await;
             }
         }
     }
@@ -159,6 +173,48 @@ impl Watcher {
             // Others find the events by polling.
             tracing::debug!(%error, "cannot hint at other processes");
         }
+    }
+}
+
+/// When to look, and when to hint.
+struct Pace {
+    looked_at: Instant,
+    moved_at: Instant,
+    told_at: Option<Instant>,
+    /// Up to where other processes have been hinted at.
+    hinted_to: Position,
+    is_broken: bool,
+}
+
+impl Pace {
+    fn new(hinted_to: Position) -> Self {
+        let now = Instant::now();
+        Self { looked_at: now, moved_at: now, told_at: None, hinted_to, is_broken: false }
+    }
+
+    fn next_look(&self, shared: &Shared, is_held: bool) -> Instant {
+        let is_awaited = shared.is_awaited();
+        let pause = match () {
+            () if self.is_broken => BACK_OFF,
+            () if is_awaited && shared.is_nudged() => CLOSE,
+            () if is_awaited && (is_held || self.moved_at.elapsed() < STAYS_BUSY) => BUSY,
+            () if is_awaited || is_held => IDLE,
+            () => UNWATCHED,
+        };
+        self.looked_at + pause
+    }
+
+    /// Another process hinted: events are there, or about to be.
+    fn heard(&mut self) {
+        (self.moved_at, self.told_at) = (Instant::now(), Some(Instant::now()));
+    }
+
+    fn hinted(&mut self, to: Position) {
+        (self.hinted_to, self.told_at) = (to, Some(Instant::now()));
+    }
+
+    fn hint_due(&self) -> Instant {
+        self.told_at.map_or_else(Instant::now, |at| at + HINT_EVERY)
     }
 }
 
@@ -230,7 +286,7 @@ pub(super) async fn listen(place: Place, shared: Arc<Shared>) {
             listener.listen(&Watcher::channel(&place)).await?;
             loop {
                 listener.recv().await?;
-                shared.nudge.notify_one();
+                shared.hear();
             }
         };
         let ended: Result<(), sqlx::Error> = tokio::select! {

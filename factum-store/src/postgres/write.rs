@@ -9,24 +9,15 @@ use std::collections::HashMap;
 
 use factum_core::{
     Appended, Commit, Committed, Conflict, EventId, Expected, Guard, Position, RecordKind, StoreError,
-    StreamId, Timestamp, Version, WriteError, hash64,
+    StreamId, Timestamp, Version, WriteError,
 };
-use sqlx::types::Uuid;
 use sqlx::{PgConnection, Row as _};
 
+use super::events::Events;
 use super::names::Names;
-use super::read;
 use super::statements::Statements;
 use super::step::Step;
-use crate::batch::{Prepared, type_hash};
-
-/// Tag buckets: appends take those of their tags shared, expectations of `Unchanged` take theirs exclusively.
-const BUCKETS: u64 = 1024;
-
-/// The bucket of a tag's hash.
-pub(super) fn bucket(hash: i64) -> i32 {
-    (hash.cast_unsigned() % BUCKETS) as i32
-}
+use crate::batch::Batch;
 
 /// Units as arrays.
 #[derive(Default)]
@@ -39,15 +30,7 @@ pub(super) struct Call<'s> {
     appends: Vec<(&'s StreamId, &'s Expected)>,
     streams: Vec<&'s str>,
     stream_index: HashMap<&'s str, i32>,
-    event_append: Vec<i32>,
-    event_type: Vec<i32>,
-    event_time: Vec<i64>,
-    event_sum: Vec<i64>,
-    event_id: Vec<Uuid>,
-    event_meta: Vec<&'s [u8]>,
-    event_data: Vec<&'s [u8]>,
-    tag_event: Vec<i32>,
-    tag_hash: Vec<i64>,
+    events: Events<'s>,
     buckets: Vec<i32>,
     record_unit: Vec<i32>,
     record_kind: Vec<&'static str>,
@@ -134,14 +117,9 @@ impl<'s> Call<'s> {
         &mut self,
         to: &'s StreamId,
         expected: &'s Expected,
-        events: &'s crate::batch::Batch,
+        events: &'s Batch,
         names: &Names,
     ) -> Result<(), Fault> {
-        let mut types = Vec::with_capacity(events.types().len());
-        for event_type in events.types() {
-            let id = names.type_id(event_type).ok_or(Fault::UnknownType)?;
-            types.push((id, type_hash(event_type)));
-        }
         let next = self.streams.len() as i32 + 1;
         let index = *self.stream_index.entry(to.as_str()).or_insert(next);
         if index == next {
@@ -149,35 +127,10 @@ impl<'s> Call<'s> {
         }
         self.append_unit.push(self.units);
         self.append_stream.push(index);
-        self.append_expected.push(match expected {
-            Expected::Any | Expected::Unchanged { .. } => -1,
-            Expected::NoStream => 0,
-            Expected::At(version) => i64::try_from(version.number()).unwrap_or(i64::MAX),
-        });
+        self.append_expected.push(expected_number(expected));
         self.append_count.push(events.len() as i32);
         self.appends.push((to, expected));
-        let append = self.appends.len() as i32;
-        let stream_hash = hash64(to.as_str().as_bytes());
-        for event in events.iter() {
-            let Prepared { id, time, type_index, meta, data, hashes, meta_hash, data_hash } = event;
-            let (type_id, type_hash) = types[type_index];
-            self.event_append.push(append);
-            self.event_type.push(type_id);
-            self.event_time.push(time);
-            self.event_sum.push(read::sum(stream_hash, type_hash, time, *id, meta_hash, data_hash));
-            self.event_id.push(Uuid::from_bytes(*id));
-            self.event_meta.push(meta);
-            self.event_data.push(data);
-            let number = self.event_id.len() as i32;
-            for (at, hash) in hashes.iter().enumerate() {
-                // Two tags of one hash need one entry.
-                if !hashes[..at].contains(hash) {
-                    self.tag_event.push(number);
-                    self.tag_hash.push(*hash);
-                }
-            }
-        }
-        Ok(())
+        self.events.add(self.appends.len() as i32, to, events, names)
     }
 
     fn record(&mut self, kind: RecordKind, id: &'s str) -> i32 {
@@ -209,9 +162,7 @@ impl<'s> Call<'s> {
 
     /// Has the call take the buckets of its tags; a unit that took them before needs none.
     pub(super) fn take_buckets(&mut self) {
-        self.buckets = self.tag_hash.iter().map(|hash| bucket(*hash)).collect();
-        self.buckets.sort_unstable();
-        self.buckets.dedup();
+        self.buckets = self.events.buckets();
     }
 
     /// Whether there is nothing to write.
@@ -225,7 +176,8 @@ impl<'s> Call<'s> {
         connection: &mut PgConnection,
         statements: &Statements,
     ) -> Result<Answers, Fault> {
-        let least = self.event_id.iter().min().copied().unwrap_or_default();
+        let events = &self.events;
+        let least = events.id.iter().min().copied().unwrap_or_default();
         let write = sqlx::query(statements.write.sql())
             .bind(self.units)
             .bind(&self.append_unit)
@@ -233,16 +185,16 @@ impl<'s> Call<'s> {
             .bind(&self.append_expected)
             .bind(&self.append_count)
             .bind(&self.streams)
-            .bind(&self.event_append)
-            .bind(&self.event_type)
-            .bind(&self.event_time)
-            .bind(&self.event_sum)
+            .bind(&events.append)
+            .bind(&events.event_type)
+            .bind(&events.time)
+            .bind(&events.sum)
             .bind(least)
-            .bind(&self.event_id)
-            .bind(&self.event_meta)
-            .bind(&self.event_data)
-            .bind(&self.tag_event)
-            .bind(&self.tag_hash)
+            .bind(&events.id)
+            .bind(&events.meta)
+            .bind(&events.data)
+            .bind(&events.tag_event)
+            .bind(&events.tag_hash)
             .bind(&self.buckets)
             .bind(&self.record_unit)
             .bind(&self.record_kind)
@@ -325,7 +277,7 @@ impl<'s> Call<'s> {
                 let (stream, expected) = (stream.clone(), expected.clone());
                 Refused::Conflict(Conflict::Stream { stream, expected, actual })
             }
-            2 => Refused::PartlyKnown(EventId::from_bytes(*self.event_id.get(at)?.as_bytes())),
+            2 => Refused::PartlyKnown(self.events.id(index)?),
             3 => {
                 let (kind, id, expected) = *self.ops.get(at)?;
                 let (id, actual) = (id.to_owned(), actual.cast_unsigned());
@@ -333,6 +285,15 @@ impl<'s> Call<'s> {
             }
             _ => return None,
         })
+    }
+}
+
+/// An expected version as the functions take it: -1 is any.
+pub(super) fn expected_number(expected: &Expected) -> i64 {
+    match expected {
+        Expected::Any | Expected::Unchanged { .. } => -1,
+        Expected::NoStream => 0,
+        Expected::At(version) => i64::try_from(version.number()).unwrap_or(i64::MAX),
     }
 }
 

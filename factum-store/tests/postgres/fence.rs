@@ -31,6 +31,12 @@ async fn write(store: PostgresStore, url: Arc<Place>, number: u64, goal: Arc<Ato
         let to = stream(&format!("order-{number}"));
         let batch = events(1 + random.below(3) as usize);
         let ids = batch.iter().map(|event| event.id);
+        if random.below(4) == 0 {
+            // The store's own connections, where appends share calls.
+            store.append(&to, Expected::Any, &batch).await.expect("appends");
+            committed.extend(ids);
+            continue;
+        }
         let outcome = random.below(20);
         let mut tx = app.begin().await.expect("begins");
         if random.below(3) == 0 {
@@ -312,6 +318,37 @@ fn an_open_transaction_that_has_appended_is_named() {
         assert_eq!(read_all(&store).await.len(), 2);
         until("nobody is held any more", Duration::from_secs(5), async || store.stats().held_us == 0).await;
         assert!(store.doctor().await.expect("looks").iter().all(|finding| !finding.what.contains("held")));
+    });
+}
+
+#[test]
+fn the_short_ways_hold_readers_back_until_they_have_committed() {
+    let place = place();
+    run(async {
+        let store = place.open();
+        store.append(&stream("order-1"), Expected::NoStream, &events(1)).await.expect("appends");
+        // What the store's own connections ask, held open here as no store holds it.
+        let many = "select o_version from factum.append(array['order-1', 'order-2'], array[1, 0], array[1, 1], \
+                    array[]::integer[], array[1, 2], array[1, 1], array[0, 0], array[0, 0], \
+                    array[gen_random_uuid(), gen_random_uuid()], array['', '']::bytea[], array['', '']::bytea[], \
+                    array[]::integer[], array[]::bigint[])";
+        let values = ["'order-1'", "1", "0", "0", "1", "gen_random_uuid()", "''", "''"];
+        let one = include_str!("../../src/postgres/sql/append_one.sql");
+        let one = (1..)
+            .zip(values)
+            .fold(one.to_owned(), |sql, (number, value)| sql.replace(&format!("${number}"), value));
+        let mut app = place.app().await;
+        for call in [many, &*one] {
+            let before = store.head().await.expect("a head");
+            let mut open = app.begin().await.expect("begins");
+            let call = call.replace("factum.", &format!("{}.", place.schema()));
+            let rows = open.fetch_all(sqlx::raw_sql(sqlx::AssertSqlSafe(call))).await.expect("appends");
+            assert_eq!(rows.len(), 1, "it has written");
+            let later = store.append(&stream("order-3"), Expected::Any, &events(1)).await.expect("appends");
+            assert_eq!(store.head().await.expect("a head"), before, "the open call holds readers back");
+            open.rollback().await.expect("rolls back");
+            assert_eq!(store.head().await.expect("a head"), later.position);
+        }
     });
 }
 

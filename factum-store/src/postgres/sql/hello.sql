@@ -5,6 +5,7 @@ select
     set_config('lock_timeout', $3, false),
     set_config('default_transaction_read_only', $4, false),
     set_config('plan_cache_mode', $5, false),
+    set_config('enable_seqscan', coalesce($6, current_setting('enable_seqscan')), false),
     current_setting('fsync') as fsync,
     current_setting('synchronous_commit') as synchronous_commit,
     current_setting('server_version_num')::integer as version,

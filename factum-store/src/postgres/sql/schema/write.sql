@@ -57,7 +57,7 @@ begin
         from unnest(p_stream) with ordinality as w(name, n)
         left join (
             select t.id, t.name, t.version from factum.stream t
-            where t.name = any (p_stream) order by t.id for no key update
+            where t.name = any (p_stream) order by t.name for no key update
         ) f on f.name = w.name;
         v_at := v_was;
         o_version := array_fill(null::bigint, array[v_appends]);
