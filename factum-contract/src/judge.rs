@@ -17,6 +17,7 @@ mod exact;
 mod format;
 mod graph;
 mod lenient;
+pub mod meant;
 mod number;
 pub mod pairs;
 mod pattern;

@@ -11,7 +11,7 @@ use factum_core::{ContractVersion, EventName};
 
 use crate::catalog::{Catalog, CatalogError};
 use crate::check::{self, Report};
-use crate::contract::{Allow, Compatibility, Contract, Policy};
+use crate::contract::{Compatibility, Contract, Policy};
 use crate::date::Date;
 use crate::finding::{Findings, Proof, Severity, Source, Span};
 use crate::judge::compare::{Change, Outcome, list_changes, mode_of, outcome_under, promised_to};
@@ -264,21 +264,12 @@ impl Gate<'_, '_> {
         if *whole == Outcome::Compatible {
             return false;
         }
-        let changes = compare_under(case.old, case.new, case.policy).changes;
-        // What is unknown is told beside a break too: an `allow` of the break must not hide it.
-        let is_guilty = |outcome: &Outcome| {
-            outcome.as_str() == whole.as_str() || matches!(outcome, Outcome::Unknown { .. })
-        };
-        let guilty = changes.iter().filter(|change| is_guilty(&change.outcome(mode)));
-        let mut is_explained = false;
-        for change in guilty {
-            let (span, outcome) = (span_of(change, case.new), change.outcome(mode));
-            self.tell_one(case, mode, &place(change), span, &outcome);
-            is_explained |= outcome.as_str() == whole.as_str();
-        }
-        if !is_explained {
-            // No change breaks by itself; all together do.
-            self.tell_one(case, mode, "payload", case.new.span, whole);
+        for guilt in compare_under(case.old, case.new, case.policy).guilty(mode) {
+            let (place, span) = match guilt.change {
+                Some(change) => (place(change), span_of(change, case.new)),
+                None => ("payload".to_owned(), case.new.span),
+            };
+            self.tell_one(case, mode, &place, span, &guilt.outcome);
         }
         true
     }
@@ -304,8 +295,9 @@ impl Gate<'_, '_> {
                 (UNKNOWN, severity, format!("it cannot be decided: {why}"), proof(None, None, None))
             }
             Outcome::Breaking(harm) => {
+                // Steps are tried on what stands in this catalog; of the reference's words they know nothing.
                 let is_bridged =
-                    mode == Mode::Backward && harm.counterexample.is_some() && self.upcasts(case);
+                    case.origin.is_empty() && self.catalog.bridges(mode, harm, case.old.version, case.new);
                 let severity = if is_bridged { Severity::Warning } else { Severity::Error };
                 let bridge = if is_bridged { " (`upcast` helps those who read through it)" } else { "" };
                 let (side, document) = (Some(harm.side.as_str()), harm.counterexample.clone());
@@ -339,7 +331,7 @@ impl Gate<'_, '_> {
 
     /// What to do about a break that may be meant.
     fn remedy(&self, rule: &str, new: &Contract) -> String {
-        if let Some(ended) = self.allows(rule, Some(new)).iter().find_map(|allow| allow.until) {
+        if let Some(ended) = self.catalog.allows(rule, Some(new)).find_map(|allow| allow.until) {
             return format!("its `allow` ended on {ended}");
         }
         format!(
@@ -347,22 +339,9 @@ impl Gate<'_, '_> {
         )
     }
 
-    /// Whether events of the old version are brought to the new one by steps, somewhere between the two.
-    fn upcasts(&self, case: &Case<'_>) -> bool {
-        let steps = (case.old.version + 1..=case.new.version)
-            .filter_map(|version| self.catalog.contract(case.new.name.as_str(), version));
-        case.origin.is_empty() && steps.into_iter().any(|contract| !contract.upcast.is_empty())
-    }
-
-    /// What the contract and the system accept under a rule.
-    fn allows<'c>(&'c self, rule: &str, contract: Option<&'c Contract>) -> Vec<&'c Allow> {
-        let own = contract.into_iter().flat_map(|contract| &contract.allow);
-        own.chain(&self.catalog.system.allow).filter(|allow| allow.rule.value == rule).collect()
-    }
-
     fn is_allowed(&self, rule: &str, contract: Option<&Contract>) -> bool {
-        self.allows(rule, contract)
-            .iter()
+        self.catalog
+            .allows(rule, contract)
             .any(|allow| allow.until.is_none_or(|until| until >= self.options.today))
     }
 

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use factum_contract::contract::Compatibility;
-use factum_contract::judge::compare::{Change, Comparison, Harm, Outcome, mode_of};
-use factum_contract::judge::{Mode, compare, compare_promised};
+use factum_contract::judge::compare::Outcome;
+use factum_contract::judge::{Comparison, compare, compare_promised};
 use factum_contract::{Catalog, Contract, Contracts, meaning};
 use factum_core::{
     Breach, Commit, ContractVersion, Envelope, EventType, Gate, Guard, Query, RecordKind, RecordQuery,
@@ -252,6 +252,11 @@ impl History {
         // What was recorded counts: it is what readers and writers out there have.
         earlier.extend(self.of(name).filter_map(|(_, state)| Some((state.version, contract_of(state)?))));
         let earlier: Vec<&Contract> = earlier.range(..contract.version).map(|(_, earlier)| earlier).collect();
+        // Whether an acceptance has ended is the gate's business, not a start's.
+        let is_meant = |comparison: &Comparison| {
+            let old = earlier.iter().find(|earlier| earlier.label() == comparison.old);
+            catalog.means(comparison, old.map_or(0, |old| old.version), contract)
+        };
         let mut broken = Vec::new();
         for comparison in compare_promised(&earlier, contract) {
             match comparison.keeps(contract.compatibility) {
@@ -265,7 +270,7 @@ impl History {
                         "whether the new version keeps its promise could not be decided"
                     );
                 }
-                Outcome::Breaking(_) if is_meant(catalog, &earlier, contract, &comparison) => {}
+                Outcome::Breaking(_) if is_meant(&comparison) => {}
                 Outcome::Breaking(_) => broken.push(ContractRefusal::Broken {
                     contract: contract.label(),
                     promise: contract.compatibility,
@@ -275,39 +280,6 @@ impl History {
         }
         broken
     }
-}
-
-/// Whether a broken promise stops nobody here: steps bring what the old version wrote to the new one, or the catalog
-/// accepts the break by its rule. Whether an acceptance has ended is the gate's business, not a start's.
-fn is_meant(catalog: &Catalog, earlier: &[&Contract], contract: &Contract, comparison: &Comparison) -> bool {
-    let old = earlier.iter().find(|earlier| earlier.label() == comparison.old).map_or(0, |old| old.version);
-    let is_bridged = catalog
-        .versions(contract.name.as_str())
-        .any(|step| step.version > old && step.version <= contract.version && !step.upcast.is_empty());
-    let accepts = |harm: &Harm| {
-        let mut allowed = contract.allow.iter().chain(&catalog.system.allow);
-        allowed.any(|allow| allow.rule.value == harm.rule.as_str())
-    };
-    let modes: &[Mode] = match mode_of(contract.compatibility) {
-        Some(Mode::Full) => &[Mode::Backward, Mode::Forward],
-        Some(Mode::Backward) => &[Mode::Backward],
-        Some(Mode::Forward) => &[Mode::Forward],
-        None => &[],
-    };
-    modes.iter().all(|mode| {
-        let bridges = |harm: &Harm| is_bridged && *mode == Mode::Backward && harm.counterexample.is_some();
-        let stops = |outcome: &Outcome| match outcome {
-            Outcome::Breaking(harm) => !bridges(harm) && !accepts(harm),
-            Outcome::Compatible | Outcome::Unknown { .. } => false,
-        };
-        let of_change = |change: &Change| match mode {
-            Mode::Forward => change.forward.clone(),
-            _ => change.backward.clone(),
-        };
-        let changes: Vec<Outcome> = comparison.changes.iter().map(of_change).collect();
-        let is_explained = changes.iter().any(|outcome| matches!(outcome, Outcome::Breaking(_)));
-        !changes.iter().any(stops) && (is_explained || !stops(&comparison.outcome(*mode)))
-    })
 }
 
 /// What a contract promises to other versions, and under which policy.

@@ -142,6 +142,41 @@ async fn a_new_version_that_breaks_its_promise_to_what_is_recorded_stops_the_sta
     assert_eq!(recorded(&broken).await, ["thing.stepped.v1", "thing.stepped.v2"]);
 }
 
+/// A second version that refuses small steps: old events break, old readers do not.
+fn steep(promise: &str, rest: &str) -> [String; 2] {
+    let narrow = r#"{"type":"integer","minimum":5}"#;
+    [stepped(1, "backward", WHOLE, ""), stepped(2, promise, narrow, rest)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_break_that_the_catalog_accepts_starts_and_another_is_refused_with_a_counterexample() {
+    let accepts =
+        |rule: &str| format!(r#","allow":[{{"rule":"{rule}","reason":"nobody takes small steps"}}]"#);
+    for promise in ["backward", "full"] {
+        let releases = Releases::new();
+        starts(&releases.with(&[stepped(1, "backward", WHOLE, "")])).await;
+        let said = refused(releases.with(&steep(promise, &accepts("judge/type")))).await;
+        assert!(said.contains("step: whole number, at least 0 -> whole number, at least 5: "), "{said}");
+        assert!(said.contains(r#"one side sends, and the other refuses: {"step":0,"thing":""}"#), "{said}");
+        let store = releases.with(&steep(promise, &accepts("judge/bounds")));
+        starts(&store).await;
+        assert_eq!(recorded(&store).await, ["thing.stepped.v1", "thing.stepped.v2"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_carry_over_what_new_readers_cannot_read_and_nothing_for_a_promise_to_old_ones_too() {
+    let raise = r#","upcast":[{"set":{"step":9}}]"#;
+    let release = async |promise: &str| {
+        let releases = Releases::new();
+        starts(&releases.with(&[stepped(1, "backward", WHOLE, "")])).await;
+        releases.with(&steep(promise, raise))
+    };
+    starts(&release("backward").await).await;
+    let said = refused(release("full").await).await;
+    assert!(said.contains("promises `full`, and breaks that with thing.stepped.v1"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transitive_promise_is_held_against_the_whole_history() {
     let releases = Releases::new();
