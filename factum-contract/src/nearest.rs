@@ -6,13 +6,19 @@ pub fn suggest<'w>(found: &str, known: impl IntoIterator<Item = &'w str>) -> Opt
     let mut known: Vec<&str> = known.into_iter().collect();
     known.sort_unstable();
     known.dedup();
-    let best = known.iter().map(|word| (distance(found, word), *word)).min();
-    match best {
-        Some((_, word)) if is_near(found, word) => Some(format!("did you mean `{word}`?")),
+    match nearest(found, known.iter().copied()) {
+        Some(word) => Some(format!("did you mean `{word}`?")),
         _ if known.is_empty() => None,
         _ if known.len() <= 24 => Some(format!("known: {}", known.join(", "))),
         _ => Some(format!("{} are known; none is near", known.len())),
     }
+}
+
+/// The known word that was probably meant; the first one where several are as near.
+#[must_use]
+pub fn nearest<'w>(found: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    let best = known.into_iter().map(|word| (distance(found, word), word)).min();
+    best.map(|(_, word)| word).filter(|word| is_near(found, word))
 }
 
 /// Whether one word is probably the other, misspelt.

@@ -144,6 +144,7 @@ impl ConsumerSpec {
             multiplier: retry.multiplier.unwrap_or(plain.multiplier),
             jitter: retry.jitter.unwrap_or(plain.jitter),
             timeout: retry.timeout.unwrap_or(plain.timeout),
+            never: retry.never.clone(),
             on_dead: self.dead_letters.on_dead.unwrap_or(plain.on_dead),
             ..plain
         }
@@ -189,7 +190,7 @@ pub struct RetrySpec {
     pub jitter: Option<f64>,
     /// Longest time of one attempt.
     pub timeout: Option<Duration>,
-    /// Kinds of failure that are never tried again.
+    /// Names of failures that are never tried again.
     pub never: Vec<String>,
 }
 

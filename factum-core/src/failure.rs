@@ -21,7 +21,7 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 pub struct Failure(Box<Inner>);
 
 enum Inner {
-    Retry { source: Source },
+    Retry { reason: Option<String>, source: Source },
     Reject { reason: String, detail: Option<String> },
     Later { after: Duration, why: String },
 }
@@ -32,6 +32,24 @@ impl Failure {
     /// The reason is a name that operators filter by (`order-not-found`); put what varies into [`Failure::detail`].
     pub fn reject(reason: impl Into<String>) -> Self {
         Self(Box::new(Inner::Reject { reason: reason.into(), detail: None }))
+    }
+
+    /// Try again, under a name: a consumer's policy may say that failures of this name are never tried again
+    /// (`retry: { never: [card-declined] }`), and operators filter by it.
+    ///
+    /// ```
+    /// use factum_core::Failure;
+    /// fn charge(answer: Result<u32, std::io::Error>) -> Result<u32, Failure> {
+    ///     answer.map_err(|error| Failure::named("psp-silent", error))
+    /// }
+    /// let failure = charge(Err(std::io::Error::other("no answer"))).unwrap_err();
+    /// assert_eq!((failure.reason(), failure.is_rejection()), (Some("psp-silent"), false));
+    /// ```
+    pub fn named(
+        reason: impl Into<String>,
+        error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self(Box::new(Inner::Retry { reason: Some(reason.into()), source: error.into() }))
     }
 
     /// Not before `after` from now; counts no attempt. The consumer's policy bounds how often.
@@ -63,19 +81,20 @@ impl Failure {
         }
     }
 
-    /// The name of a rejection.
+    /// The name of a rejection, or of a failure that was given one.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match &*self.0 {
             Inner::Reject { reason, .. } => Some(reason),
-            Inner::Retry { .. } | Inner::Later { .. } => None,
+            Inner::Retry { reason, .. } => reason.as_deref(),
+            Inner::Later { .. } => None,
         }
     }
 }
 
 impl<E: Into<Source>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self(Box::new(Inner::Retry { source: error.into() }))
+        Self(Box::new(Inner::Retry { reason: None, source: error.into() }))
     }
 }
 
@@ -85,7 +104,7 @@ impl fmt::Display for Failure {
             Inner::Reject { reason, detail: None } => f.write_str(reason),
             Inner::Reject { reason, detail: Some(detail) } => write!(f, "{reason}: {detail}"),
             Inner::Later { after, why } => write!(f, "not before {after:?} from now: {why}"),
-            Inner::Retry { source } => {
+            Inner::Retry { source, .. } => {
                 write!(f, "{source}")?;
                 let mut next = source.source();
                 while let Some(cause) = next {
@@ -113,6 +132,13 @@ mod tests {
         let failure = Failure::from("psp is down");
         assert!(!failure.is_rejection() && failure.delay().is_none());
         assert_eq!(failure.to_string(), "psp is down");
+    }
+
+    #[test]
+    fn a_named_failure_is_tried_again_and_says_what_it_was() {
+        let failure = Failure::named("psp-silent", "no answer");
+        assert_eq!((failure.reason(), failure.is_rejection()), (Some("psp-silent"), false));
+        assert_eq!(failure.to_string(), "no answer");
     }
 
     #[test]

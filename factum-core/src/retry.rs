@@ -33,6 +33,10 @@ pub struct RetryPolicy {
     pub crashes_max: u32,
     /// How long a handler may keep answering "later" before that counts as a failure.
     pub later_max: Duration,
+    /// Names of failures that are never tried again: those that handlers give ([`Failure::named`](crate::Failure)),
+    /// and the runtime's own, `timeout`, `panic`, `sql`, `conflict` and `failed` (an error without a name). Such an
+    /// event is a dead letter at once, also during an outage.
+    pub never: Vec<String>,
     /// What becomes of a dead event's key.
     pub on_dead: OnDead,
 }
@@ -49,12 +53,19 @@ impl Default for RetryPolicy {
             timeout: Duration::from_secs(30),
             crashes_max: 5,
             later_max: Duration::from_secs(24 * 3600),
+            never: Vec::new(),
             on_dead: OnDead::Hold,
         }
     }
 }
 
 impl RetryPolicy {
+    /// Whether a failure of this name is never tried again.
+    #[must_use]
+    pub fn is_never(&self, reason: &str) -> bool {
+        self.never.iter().any(|never| never == reason)
+    }
+
     /// The delay after `failed` attempts have failed; `None` when they are used up. `chance` is from 0 to 1 and only
     /// ever lengthens.
     #[must_use]

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use factum_contract::system::Replay;
 use factum_core::{
     Commit, ConsumerName, Direction, Envelope, Expected, Guard, Position, Query, Record, RecordKind,
     RecordQuery, Slot, Store, StoreError, StoreErrorKind, Timestamp,
@@ -98,6 +99,25 @@ pub struct ConsumerInfo {
     pub projection: Option<String>,
     /// Contract versions that slots wait for an instance to read, with the number of these slots.
     pub needs: Vec<(Needs, usize)>,
+    /// What a replay may do, when catalog or code said so.
+    pub on_replay: Option<Replay>,
+}
+
+impl ConsumerInfo {
+    /// Whether handling events again needs the operator's word: there may be effects outside the store.
+    ///
+    /// # Errors
+    /// When it is declared that they are never handled again.
+    pub(crate) fn needs_effects(&self) -> Result<bool, AdminError> {
+        match self.on_replay {
+            Some(Replay::Refuse) => Err(AdminError::Refused(format!(
+                "consumer {} is declared `replay: refuse`: its events are never handled again",
+                self.name
+            ))),
+            Some(Replay::Safe) => Ok(false),
+            Some(Replay::EffectsHeld) | None => Ok(self.projection.is_none()),
+        }
+    }
 }
 
 /// One projection as the store knows it.
@@ -202,6 +222,7 @@ impl Admin {
                 refused: 0,
                 projection: fillers.get(&record.group).cloned(),
                 needs: Vec::new(),
+                on_replay: None,
             });
             if let Some(needs) = state.needs {
                 add_needs(&mut info.needs, needs);
@@ -227,6 +248,7 @@ impl Admin {
             if let Some(record) = store.find_one(RecordKind::CONSUMER, &info.name).await? {
                 let control = read::<ControlState>(&record)?;
                 info.paused = control.paused.then_some(control.reason);
+                info.on_replay = control.on_replay;
             }
         }
         let mut infos: Vec<ConsumerInfo> = infos.into_values().collect();
@@ -410,6 +432,22 @@ pub(crate) async fn pause(store: &dyn Store, name: &ConsumerName, why: &str) -> 
     })
     .await
     .map_err(|error| StoreError::new(StoreErrorKind::Other, error.to_string()))
+}
+
+/// Notes what a replay of a consumer may do; writes nothing where that is known.
+pub(crate) async fn note_replays(
+    store: &dyn Store,
+    name: &ConsumerName,
+    on_replay: Option<Replay>,
+) -> Result<(), StoreError> {
+    let record = store.find_one(RecordKind::CONSUMER, name.as_str()).await?;
+    let known = record.as_ref().map(read::<ControlState>).transpose()?.unwrap_or_default();
+    if known.on_replay == on_replay {
+        return Ok(());
+    }
+    change_control(store, name, None, |control| control.on_replay = on_replay)
+        .await
+        .map_err(|error| StoreError::new(StoreErrorKind::Other, error.to_string()))
 }
 
 /// Changes a consumer's control record, whoever else writes it at the same time.

@@ -14,6 +14,7 @@ use factum_core::{
 };
 use tokio::task::JoinHandle;
 
+use crate::admin;
 use crate::clock::TokioClock;
 use crate::consumer::Consumer;
 use crate::consumer::session::supervise;
@@ -23,7 +24,7 @@ use crate::inbox::{self, From, InboxDeclared};
 use crate::inline::inline_projections;
 use crate::instance::{Instance, RENEW, as_store_error};
 use crate::projection::{Declared, WATCH, filler};
-use crate::relay::Relay;
+use crate::relay::{Relay, RelayNamed};
 use crate::stop::{Stop, Stopper};
 use crate::watchdog::{Blocked, Watchdog};
 
@@ -94,15 +95,22 @@ pub struct App {
     consumers: Vec<Consumer>,
     inboxes: Vec<InboxDeclared>,
     projections: Vec<Declared>,
+    relays: Vec<RelayNamed>,
     claims: Claims,
 }
 
 impl App {
     /// An app over a store, with nothing in it yet.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        let clock = Arc::new(TokioClock::default());
-        let claims = Claims::default();
-        Self { store, clock, consumers: Vec::new(), inboxes: Vec::new(), projections: Vec::new(), claims }
+        Self {
+            store,
+            clock: Arc::new(TokioClock::default()),
+            consumers: Vec::new(),
+            inboxes: Vec::new(),
+            projections: Vec::new(),
+            relays: Vec::new(),
+            claims: Claims::default(),
+        }
     }
 
     /// Runs this service of the catalog, whole: its consumers and projections must be the catalog's, and no others.
@@ -157,6 +165,7 @@ impl App {
     /// Runs a relay: events leave for a broker because they were committed.
     #[must_use]
     pub fn relay(mut self, relay: Relay) -> Self {
+        self.relays.push(relay.named());
         self.consumers.push(relay.into_consumer());
         self
     }
@@ -170,6 +179,7 @@ impl App {
         self.check_names()?;
         self.agree().await?;
         record_contracts(self.store.as_ref()).await?;
+        self.note_replays().await?;
         let instance = Instance::new();
         instance.renew(self.store.as_ref()).await?;
         let (stopper, stop) = Stopper::new();
@@ -224,14 +234,27 @@ impl App {
                 *consumer = consumer.clone().settle(spec, emits);
             }
         }
+        for inbox in &mut self.inboxes {
+            inbox.remember_as_long_as(system);
+        }
         let parts = Parts {
             claims: &self.claims,
             consumers: self.consumers.iter().collect(),
             inboxes: &self.inboxes,
             projections: &self.projections,
+            relays: &self.relays,
             inline: inline_projections(self.store.as_ref()).await?,
         };
         Ok(contracts::check(contracts, &parts)?)
+    }
+
+    /// Writes down what a replay of each consumer may do, for tools that know the store alone.
+    async fn note_replays(&self) -> Result<(), StoreError> {
+        let inboxes = self.inboxes.iter().map(|inbox| &inbox.consumer);
+        for consumer in self.consumers.iter().chain(inboxes) {
+            admin::note_replays(self.store.as_ref(), consumer.name(), consumer.replay).await?;
+        }
+        Ok(())
     }
 
     fn check_names(&self) -> Result<(), StartError> {

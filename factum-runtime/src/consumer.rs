@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use factum_contract::system::{ConsumerSpec, Idempotency};
+use factum_contract::system::{ConsumerSpec, Idempotency, Replay};
 use factum_core::{
     ConsumerName, Context, DecodeError, EncodeError, Envelope, EventName, EventSet, EventType, Failure,
     Handler, Kind, PartitionKey, RetryPolicy, SLOTS, Slot, StartAt,
@@ -50,8 +50,8 @@ pub enum Effects {
 /// Events of one key are handled in order, one at a time; different keys at the same time. Effects in the store
 /// happen exactly once per event.
 ///
-/// What the catalog says of a consumer of this name (retries, timeout, dead letters, idempotency, lanes) holds unless
-/// the code says otherwise: a catalog is enough, and so is code.
+/// What the catalog says of a consumer of this name (retries, timeout, dead letters, idempotency, replay, lanes) holds
+/// unless the code says otherwise: a catalog is enough, and so is code.
 #[derive(Clone)]
 pub struct Consumer {
     name: ConsumerName,
@@ -77,6 +77,8 @@ pub struct Consumer {
     pub(crate) window: Option<Duration>,
     /// What the catalog says it emits.
     pub(crate) emits: Option<Arc<[EventName]>>,
+    /// What a replay of it may do, when somebody said so.
+    pub(crate) replay: Option<Replay>,
 }
 
 /// Which settings the code has made.
@@ -178,6 +180,7 @@ impl Consumer {
             once: None,
             window: None,
             emits: None,
+            replay: None,
         }
     }
 
@@ -241,6 +244,16 @@ impl Consumer {
     pub fn once_per(mut self, field: impl Into<String>, window: Duration) -> Self {
         self.once = Some(Once { field: field.into(), window });
         self.said.idempotency = true;
+        self
+    }
+
+    /// What a replay of it may do; default: what the catalog says, else [`Replay::EffectsHeld`].
+    ///
+    /// `Safe` is replayed without further ado; `EffectsHeld` only with the operator's explicit word that effects
+    /// outside the store may run again; `Refuse` never. The same holds for a reset that goes back.
+    #[must_use]
+    pub fn replay(mut self, replay: Replay) -> Self {
+        self.replay = Some(replay);
         self
     }
 
@@ -317,6 +330,7 @@ impl Consumer {
             _ => {}
         }
         self.emits = Some(emits);
+        self.replay = self.replay.or(spec.replay);
         self
     }
 

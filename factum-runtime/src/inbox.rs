@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use factum_contract::System;
+use factum_contract::system::Replay;
 use factum_core::{
     Attempt, Broker, BrokerError, Commit, Conflict, Delivered, Deliveries, Guard, Origin, Record, RecordKind,
     Slot, StoreError, Topic, hash64,
@@ -84,6 +86,16 @@ pub(crate) struct InboxDeclared {
 }
 
 impl InboxDeclared {
+    /// Where effects are held in a replay, what was handled is remembered as long as its topics keep events: a topic
+    /// that is sent again finds it, and nothing happens twice.
+    pub(crate) fn remember_as_long_as(&mut self, system: &System) {
+        if matches!(self.consumer.replay, Some(Replay::EffectsHeld | Replay::Refuse)) {
+            let topics = self.source.topics_of(&self.consumer);
+            let kept = topics.iter().filter_map(|topic| system.topics.get(topic)?.retention).max();
+            self.source.window = Some(self.window().max(kept.unwrap_or_default()));
+        }
+    }
+
     /// How long it remembers what was handled.
     pub(crate) fn window(&self) -> Duration {
         self.source.window.or(self.consumer.window).unwrap_or(WINDOW)
@@ -308,11 +320,14 @@ async fn handle_one(
             }
             Outcome::Failed { reason, error } => {
                 count(&shared.metrics.failed, 1);
+                if shared.consumer.policy.is_never(&reason) {
+                    return set_aside(shared, &arrived, slot, &mark, failed + 1, &reason, error, None).await;
+                }
                 let is_outage = shared.failed(hash64(envelope.key.as_str().as_bytes()));
                 failed += u32::from(!is_outage);
                 if is_outage || failed >= shared.consumer.policy.immediate.max(1) {
                     let delay = shared.consumer.policy.delay(failed, 0.5);
-                    return set_aside(shared, &arrived, slot, &mark, failed, reason, error, delay).await;
+                    return set_aside(shared, &arrived, slot, &mark, failed, &reason, error, delay).await;
                 }
             }
         }

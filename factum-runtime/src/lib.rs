@@ -31,6 +31,7 @@ pub use contracts::{ContractRefusal, ContractsRefused, Disagreement, Disagreemen
 pub use execute::{
     DecideError, ExecuteError, ExecuteOptions, Executed, Idempotency, decide, execute, execute_with,
 };
+pub use factum_contract::system::Replay;
 pub use inbox::From as Source;
 pub use inline::InlineStore;
 pub use projection::ReadSide;

@@ -2,7 +2,8 @@
 //!
 //! Order by key is the consumer's order; what the broker has not taken is tried again with the same event id.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::panic::Location;
 use std::sync::Arc;
 
 use factum_core::{Broker, Context, Failure, Handler, Topic};
@@ -13,14 +14,15 @@ use crate::consumer::{Anything, Consumer};
 pub struct Relay {
     broker: Arc<dyn Broker>,
     name: String,
-    topics: HashSet<Topic>,
+    /// With the place in the code that names it.
+    topics: BTreeMap<Topic, &'static Location<'static>>,
     lanes: usize,
 }
 
 impl Relay {
     /// A relay to a broker, of every topic.
     pub fn to(broker: Arc<dyn Broker>) -> Self {
-        Self { broker, name: "relay".to_owned(), topics: HashSet::new(), lanes: 16 }
+        Self { broker, name: "relay".to_owned(), topics: BTreeMap::new(), lanes: 16 }
     }
 
     /// Another name, when an app has several relays.
@@ -30,15 +32,16 @@ impl Relay {
         self
     }
 
-    /// Only these topics.
+    /// Only these topics. An app does not start when the catalog has no such topic.
     ///
     /// # Panics
     /// When one of them breaks the grammar of topics.
     #[must_use]
+    #[track_caller]
     pub fn topics<'t>(mut self, topics: impl IntoIterator<Item = &'t str>) -> Self {
-        let topics = topics.into_iter();
-        self.topics
-            .extend(topics.map(|topic| topic.parse::<Topic>().unwrap_or_else(|error| panic!("{error}"))));
+        let at = Location::caller();
+        let parse = |topic: &str| topic.parse::<Topic>().unwrap_or_else(|error| panic!("{error}"));
+        self.topics.extend(topics.into_iter().map(|topic| (parse(topic), at)));
         self
     }
 
@@ -49,10 +52,21 @@ impl Relay {
         self
     }
 
+    /// What the catalog is to know of it.
+    pub(crate) fn named(&self) -> RelayNamed {
+        RelayNamed { name: self.name.clone(), topics: self.topics.clone() }
+    }
+
     pub(crate) fn into_consumer(self) -> Consumer {
-        let publishes = Publishes { broker: self.broker, topics: self.topics };
+        let publishes = Publishes { broker: self.broker, topics: self.topics.into_keys().collect() };
         Consumer::new(self.name).lanes(self.lanes).on_everything(publishes).undeclared()
     }
+}
+
+/// A relay by its name, and the topics that it names.
+pub(crate) struct RelayNamed {
+    pub(crate) name: String,
+    pub(crate) topics: BTreeMap<Topic, &'static Location<'static>>,
 }
 
 struct Publishes {

@@ -4,6 +4,7 @@
 //! renamed, and `tests/stored_formats.rs` reads every old form. Adapters know none of this.
 
 use bytes::Bytes;
+use factum_contract::system::Replay;
 use factum_core::{
     ConsumerName, Envelope, EventId, EventType, Guard, Kind, Position, Record, RecordKind, Slot, Timestamp,
 };
@@ -141,6 +142,16 @@ pub struct ControlState {
     /// The replay that is going on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<ReplayState>,
+    /// What a replay may do, as catalog or code said when the consumer last started.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "replay_word")]
+    pub on_replay: Option<Replay>,
+}
+
+/// A word that this release does not know counts as the careful one that is never wrong.
+fn replay_word<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Replay>, D::Error> {
+    let word = Option::<String>::deserialize(deserializer)?;
+    let known = |word: String| Replay::ALL.iter().find(|replay| replay.as_str() == word).copied();
+    Ok(word.map(|word| known(word).unwrap_or(Replay::EffectsHeld)))
 }
 
 impl State for ControlState {

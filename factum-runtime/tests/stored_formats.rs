@@ -27,7 +27,14 @@ fn format_1_of_slots_and_control_is_read() {
             "replay":{"id":"0192f3c4-7e2a-7c3b-9d55-0d4e8f6a1b2c","until":9}}"#,
     );
     assert_eq!((control.paused, control.generation), (true, 3));
-    assert_eq!(control.replay.unwrap().until, Position::at(9));
+    assert_eq!((control.replay.unwrap().until, control.on_replay), (Position::at(9), None));
+    let careful = |word: &str| {
+        let json = format!(r#"{{"format":1,"on_replay":"{word}"}}"#);
+        let record = Record::new(RecordKind::CONSUMER, "control", "walker", json);
+        read::<ControlState>(&record).unwrap().on_replay
+    };
+    assert_eq!(careful("refuse"), Some(factum_runtime::Replay::Refuse));
+    assert_eq!(careful("a word of a later release"), Some(factum_runtime::Replay::EffectsHeld));
     assert_eq!(stored::<ReadAhead>(r#"{"format":1,"limit":4396}"#).limit, Position::at(4396));
     assert_eq!(stored::<InstanceState>(r#"{"format":1,"host":"b pid:[1]","pid":3,"started":5}"#).pid, 3);
 }

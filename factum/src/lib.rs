@@ -9,8 +9,8 @@ use std::sync::Arc;
 pub use factum_core::*;
 pub use factum_runtime::{
     Admin, Anything, App, Blocked, Consumer, ContractsRefused, DecideError, Disagreements, Effects,
-    ExecuteError, ExecuteOptions, Executed, Idempotency, InlineStore, ReadSide, Relay, Running, Source,
-    StartError, Status, TokioClock, admin, app, consumer, decide, execute, execute_with, observe,
+    ExecuteError, ExecuteOptions, Executed, Idempotency, InlineStore, ReadSide, Relay, Replay, Running,
+    Source, StartError, Status, TokioClock, admin, app, consumer, decide, execute, execute_with, observe,
     record_contracts, relay, ring, state, telemetry,
 };
 

@@ -34,7 +34,8 @@ pub struct ReplayPlan {
     pub types: Vec<(String, u64)>,
     /// Events in all.
     pub events: u64,
-    /// Whether the consumer has effects outside projections, which need `--effects`.
+    /// Whether the consumer may have effects outside projections, which need `--effects`: it is no projection, and not
+    /// declared `replay: safe`.
     pub needs_effects: bool,
 }
 
@@ -42,9 +43,9 @@ impl Admin {
     /// What a replay would do; changes nothing.
     ///
     /// # Errors
-    /// When the consumer is unknown, or the store fails.
+    /// When the consumer is unknown or declared `replay: refuse`, or the store fails.
     pub async fn plan_replay(&self, request: &ReplayRequest) -> Result<ReplayPlan, AdminError> {
-        let info = self.consumer(&request.consumer).await?;
+        let needs_effects = self.consumer(&request.consumer).await?.needs_effects()?;
         let after = match request.from_time {
             Some(time) => position_at(self.store.as_ref(), time).await?,
             None => request.after,
@@ -69,14 +70,14 @@ impl Admin {
             until,
             events: types.values().sum(),
             types: types.into_iter().collect(),
-            needs_effects: info.projection.is_none(),
+            needs_effects,
         })
     }
 
     /// Moves a consumer's checkpoints back; its instances handle the events again.
     ///
     /// # Errors
-    /// When the consumer has effects outside projections and `effects` is not given, or the store fails.
+    /// When the consumer has effects outside projections and `effects` is not given; or as [`Admin::plan_replay`].
     pub async fn replay(&self, request: &ReplayRequest) -> Result<ReplayPlan, AdminError> {
         let mut plan = self.plan_replay(request).await?;
         if plan.needs_effects && !request.effects {

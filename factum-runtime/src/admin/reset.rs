@@ -38,7 +38,8 @@ impl Admin {
     /// What a reset would do; changes nothing.
     ///
     /// # Errors
-    /// When the consumer is unknown, the position is beyond the log, or the store fails.
+    /// When the consumer is unknown, the position is beyond the log, it goes back and the consumer is declared
+    /// `replay: refuse`, or the store fails.
     pub async fn plan_reset(&self, name: &ConsumerName, to: Position) -> Result<ResetPlan, AdminError> {
         let info = self.consumer(name).await?;
         let head = self.store.head().await?;
@@ -54,7 +55,7 @@ impl Admin {
             to,
             again: if is_back { count } else { 0 },
             left_out: if is_back { 0 } else { count },
-            needs_effects: is_back && info.projection.is_none(),
+            needs_effects: is_back && info.needs_effects()?,
         })
     }
 

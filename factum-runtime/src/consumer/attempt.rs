@@ -2,6 +2,7 @@
 //!
 //! Decides nothing about what follows; it only says how the attempt went. Never commits.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -57,19 +58,22 @@ pub(crate) enum Outcome {
     Later { after: Duration, why: String },
     /// Of a contract version that this release cannot read: another one will.
     Newer { why: String },
-    /// No; try again.
-    Failed { reason: &'static str, error: String },
+    /// No; try again, unless the policy says never of this reason.
+    Failed { reason: Cow<'static, str>, error: String },
 }
 
 impl Outcome {
     pub(crate) fn of_failure(failure: &Failure) -> Self {
-        if let Some(reason) = failure.reason() {
-            return Self::Refused { reason: reason.to_owned(), error: failure.to_string() };
+        let (error, reason) = (failure.to_string(), failure.reason().map(str::to_owned));
+        match (failure.delay(), reason) {
+            (Some(after), _) => Self::Later { after, why: error },
+            (None, Some(reason)) if failure.is_rejection() => Self::Refused { reason, error },
+            (None, reason) => Self::Failed { reason: reason.map_or("failed".into(), Cow::Owned), error },
         }
-        match failure.delay() {
-            Some(after) => Self::Later { after, why: failure.to_string() },
-            None => Self::Failed { reason: "failed", error: failure.to_string() },
-        }
+    }
+
+    pub(crate) fn failed(reason: &'static str, error: String) -> Self {
+        Self::Failed { reason: Cow::Borrowed(reason), error }
     }
 
     pub(crate) fn of_breach(breach: &Breach) -> Self {
@@ -86,9 +90,9 @@ impl Outcome {
             WriteError::Store(error) => Err(error),
             WriteError::Sql { source, .. } if source.is_transient() => Err(source),
             WriteError::Sql { sql, source } => {
-                Ok(Self::Failed { reason: "sql", error: format!("statement failed: {sql}: {source}") })
+                Ok(Self::failed("sql", format!("statement failed: {sql}: {source}")))
             }
-            other => Ok(Self::Failed { reason: "failed", error: other.to_string() }),
+            other => Ok(Self::failed("failed", other.to_string())),
         }
     }
 }
@@ -116,7 +120,7 @@ pub(crate) async fn attempt(
             Ok(changed) => opened = changed,
             Err(Unopened::Breach(breach)) => return Outcome::of_breach(&breach),
             Err(Unopened::Keys(error)) => {
-                return Outcome::Failed { reason: "keys", error: error.to_string() };
+                return Outcome::failed("keys", error.to_string());
             }
         }
     }
@@ -172,11 +176,11 @@ async fn bounded(shared: &Shared, handled: Handled<'_>) -> Result<Result<(), Fai
     let timeout = shared.consumer.policy.timeout;
     tokio::select! {
         biased;
-        result = CatchPanic(handled) => result.map_err(|error| Outcome::Failed { reason: "panic", error }),
+        result = CatchPanic(handled) => result.map_err(|error| Outcome::failed("panic", error)),
         // Made only when the handler waits: a handler that is done at once pays for no timer.
         () = async { shared.clock.sleep(timeout).await } => {
             let error = format!("no answer within {timeout:?}; the handler was dropped");
-            Err(Outcome::Failed { reason: "timeout", error })
+            Err(Outcome::failed("timeout", error))
         }
     }
 }

@@ -396,16 +396,20 @@ impl Lane {
                 Outcome::Failed { reason, error } => {
                     count(&self.shared.metrics.failed, 1);
                     self.look();
+                    if self.shared.consumer.policy.is_never(&reason) {
+                        // Of this event alone: it says nothing about the world.
+                        return self.set_aside(slot, arrived, position, failed + 1, &reason, error).await;
+                    }
                     let is_outage = self.shared.failed(hash64(arrived.envelope.key.as_str().as_bytes()));
                     tracing::debug!(consumer = %self.shared.name(), id = %arrived.envelope.id, error, "attempt failed");
                     if is_outage {
                         // The world is broken, not the event: no attempt is counted.
-                        return self.set_aside(slot, arrived, position, failed, reason, error).await;
+                        return self.set_aside(slot, arrived, position, failed, &reason, error).await;
                     }
                     failed += 1;
                     conflicts = 0;
                     if failed >= self.shared.consumer.policy.immediate.max(1) {
-                        return self.set_aside(slot, arrived, position, failed, reason, error).await;
+                        return self.set_aside(slot, arrived, position, failed, &reason, error).await;
                     }
                 }
             }
@@ -517,5 +521,5 @@ impl Lane {
 
 pub(crate) fn too_many_conflicts() -> Outcome {
     let error = format!("undone by other writers {} times in a row", CONFLICTS_MAX + 1);
-    Outcome::Failed { reason: "conflict", error }
+    Outcome::failed("conflict", error)
 }

@@ -60,10 +60,8 @@ impl Lane {
         error: String,
     ) -> Result<(), LaneEnd> {
         let troubled = self.troubled(arrived, attempts, reason, error);
-        let delay = match reason {
-            "crash" => None,
-            _ => self.delay(&troubled),
-        };
+        let is_over = reason == "crash" || self.shared.consumer.policy.is_never(reason);
+        let delay = if is_over { None } else { self.delay(&troubled) };
         match delay {
             Some(delay) => self.park(slot, arrived, position, troubled, delay).await,
             None => self.bury(slot, position, troubled).await,
@@ -340,11 +338,15 @@ impl Lane {
             }
             Outcome::Failed { reason, error } => {
                 count(&self.shared.metrics.failed, 1);
-                let is_outage = self.shared.failed(hash64(key.as_bytes()));
-                troubled.fingerprint = fingerprint(&troubled.consumer, reason, &error);
-                (troubled.reason, troubled.error) = (reason.to_owned(), error);
+                let is_never = self.shared.consumer.policy.is_never(&reason);
+                let is_outage = !is_never && self.shared.failed(hash64(key.as_bytes()));
+                troubled.fingerprint = fingerprint(&troubled.consumer, &reason, &error);
+                (troubled.reason, troubled.error) = (reason.into_owned(), error);
                 troubled.later_since = None;
-                if is_outage {
+                if is_never {
+                    troubled.attempts += 1;
+                    None
+                } else if is_outage {
                     Some(Duration::from_secs(1))
                 } else {
                     troubled.attempts += 1;

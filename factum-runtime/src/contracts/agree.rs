@@ -3,12 +3,13 @@
 //! Every disagreement is told in one go, each with its place in the catalog and in the code. Nothing is guessed: what
 //! one side says and the other does not is wrong on one of them, and only people know on which.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
 use factum_contract::nearest;
-use factum_contract::system::{ConsumerSpec, Idempotency, Pin, Replay};
+use factum_contract::system::{ConsumerSpec, Idempotency, Pin};
 use factum_contract::upcast::Step;
 use factum_contract::words::{Placed, ServiceName};
 use factum_contract::{Catalog, Contracts, Span, System};
@@ -20,6 +21,7 @@ use crate::consumer::{Consumer, LANES_MAX};
 use crate::erase;
 use crate::inbox::InboxDeclared;
 use crate::projection::Declared;
+use crate::relay::RelayNamed;
 
 /// Code and catalog that disagree.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +81,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) consumers: Vec<&'a Consumer>,
     pub(crate) inboxes: &'a [InboxDeclared],
     pub(crate) projections: &'a [Declared],
+    pub(crate) relays: &'a [RelayNamed],
     /// Projections that the store applies inline.
     pub(crate) inline: Vec<String>,
 }
@@ -96,6 +99,7 @@ pub(crate) fn check(contracts: &Contracts, parts: &Parts<'_>) -> Result<(), Disa
     for projection in parts.projections {
         check.projection(projection, parts);
     }
+    parts.relays.iter().for_each(|relay| check.relay(relay));
     check.services(parts);
     check.upcasts();
     if check.found.is_empty() { Ok(()) } else { Err(Disagreements { found: check.found }) }
@@ -340,13 +344,6 @@ impl Check<'_> {
                 format!("consumer {name} handles {known}, and does not listen to its topic {}", known.topic);
             self.say(what, span, Some(at), format!("add {} to its topics", known.topic));
         }
-        let spec = self.catalog.system.consumers.get(name);
-        // Where a replay holds effects, or is refused, what comes late again does no harm.
-        let is_replay_harmless =
-            spec.is_some_and(|spec| matches!(spec.replay, Some(Replay::EffectsHeld | Replay::Refuse)));
-        if is_replay_harmless {
-            return;
-        }
         let topics = source.topics_of(consumer);
         let kept = |topic: &Topic| {
             let spec = self.catalog.system.topics.get(topic)?;
@@ -363,6 +360,24 @@ impl Check<'_> {
             );
             let hint = "a `window` as long as the topic's `retention`, or `replay: effects-held`: else a replay of the topic repeats effects";
             self.say(what, Some(span), Some(at), hint);
+        }
+    }
+
+    /// A relay publishes to topics that the catalog has: on another one nobody listens, and no event names it.
+    fn relay(&mut self, relay: &RelayNamed) {
+        let contracts = self.catalog.contracts().map(|contract| (&contract.topic.value, contract.topic.span));
+        let listed = self.catalog.system.topics.iter().map(|(topic, spec)| (topic, spec.span));
+        let known: BTreeMap<&Topic, Span> = contracts.chain(listed).collect();
+        for (topic, at) in relay.topics.iter().filter(|(topic, _)| !known.contains_key(topic)) {
+            let names = || known.keys().map(|topic| topic.as_str());
+            let near = nearest::nearest(topic.as_str(), names());
+            let is_meant = |(listed, _): &(&&Topic, &Span)| near.is_none_or(|near| listed.as_str() == near);
+            let span = known.iter().find(is_meant).map(|(_, span)| *span);
+            let hint = nearest::suggest(topic.as_str(), names())
+                .unwrap_or_else(|| format!("name {topic} as the `topic` of a contract"));
+            let what =
+                format!("relay {} publishes to topic {topic}, which the catalog does not have", relay.name);
+            self.say(what, span, Some(at), hint);
         }
     }
 

@@ -11,7 +11,7 @@ use factum_core::{
     Projection, RetryPolicy, Store, Table, Tables,
 };
 use factum_runtime::admin::Which;
-use factum_runtime::{App, Consumer, Source, StartError};
+use factum_runtime::{App, Consumer, Relay, Source, StartError};
 
 use crate::kit::*;
 
@@ -24,7 +24,7 @@ const STOPPED: &str = r#"{"event":"thing.stopped","version":1,"owner":"walks","k
     "payload":{"type":"object","required":["thing"],"properties":{"thing":{"type":"string"}}}}"#;
 
 /// A system with one contract for each event of these tests.
-fn catalog(system: &str) -> Contracts {
+pub(crate) fn catalog(system: &str) -> Contracts {
     let file = |name: &str, text: &str| File::new(name, text);
     let sources = [
         file("system.json", system),
@@ -34,7 +34,7 @@ fn catalog(system: &str) -> Contracts {
     Contracts::new(Catalog::read(&sources).unwrap_or_else(|error| panic!("{error}"))).unwrap()
 }
 
-fn store_of(contracts: Contracts) -> Arc<dyn Store> {
+pub(crate) fn store_of(contracts: Contracts) -> Arc<dyn Store> {
     factum_store::open("memory:", Arc::new(contracts)).unwrap().store
 }
 
@@ -65,7 +65,7 @@ impl Event for Stoped {
     }
 }
 
-struct Quiet;
+pub(crate) struct Quiet;
 
 impl<E: Event> Handler<E> for Quiet {
     async fn handle(&self, _: E, _: &mut Context<'_>) -> Result<(), Failure> {
@@ -240,6 +240,91 @@ async fn retries_lanes_and_dead_letters_come_from_the_catalog() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_the_catalog_says_is_never_retried_is_a_dead_letter_at_once() {
+    let never = r#"{"attempts":5,"first":"10ms","max":"20ms","never":["lame"]}"#;
+    let store = store_of(catalog(&format!(
+        r#"{{"system":"walks","services":{{"walks":{{}}}},"consumers":{{"walker":{{
+        "service":"walks","on":["thing.stepped"],"dead_letters":{{"on_dead":"skip"}},"retry":{never}}}}}}}"#
+    )));
+    let seen = Seen::default();
+    let named =
+        |name: &'static str| -> Answer { Box::pin(async move { Err(Failure::named(name, "it hurts")) }) };
+    // One is lame from the start, one turns out to be at its third attempt, one fails under another name.
+    let answer = move |event: &Stepped, attempt| match (event.step, attempt) {
+        (1, _) | (2, 3) => named("lame"),
+        (2, _) => no("slow"),
+        (3, 1) => named("tired"),
+        _ => yes(),
+    };
+    let consumer = Consumer::new("walker").on::<Stepped>(Does { seen: seen.clone(), answer });
+    let running = start(&store, consumer).await;
+    for number in 1..=3 {
+        step(store.as_ref(), &number.to_string(), number).await;
+    }
+    let admin = running.admin();
+    until("two are dead", async || admin.letters(Which::Dead, Some(&NAME)).await.unwrap().len() == 2).await;
+    let mut dead: Vec<_> = admin.letters(Which::Dead, Some(&NAME)).await.unwrap();
+    dead.sort_by(|a, b| a.troubled.key.cmp(&b.troubled.key));
+    let said = dead.iter().map(|dead| (dead.troubled.attempts, dead.troubled.reason.as_str()));
+    assert_eq!(said.collect::<Vec<_>>(), [(1, "lame"), (3, "lame")]);
+    assert_eq!((seen.of("1"), seen.of("2").len()), (vec![1], 3));
+    until("the other is tried again", async || effects_of(store.as_ref(), "3").await == [3]).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_whose_failure_is_never_retried_is_a_dead_letter_at_once() {
+    let broker = Arc::new(MemoryBroker::new(MemoryOptions::default()));
+    let store =
+        store_of(over_a_broker(r#","replay":"refuse","retry":{"never":["timeout"],"timeout":"50ms"}"#));
+    effects(store.as_ref()).await;
+    let seen = Seen::default();
+    let answer = |_: &Stepped, _| -> Answer { Box::pin(std::future::pending()) };
+    let consumer = Consumer::new("walker").on::<Stepped>(Does { seen: seen.clone(), answer });
+    let source = Source::topics_of_events(broker.clone());
+    let running = App::new(store.clone()).consumer_from(source, consumer).start().await.unwrap();
+    let envelope = Envelope::of(&Stepped { thing: "a".to_owned(), step: 7 }).unwrap();
+    broker.publish(&Stepped::TYPE.topic, std::slice::from_ref(&envelope)).await.unwrap();
+    let admin = running.admin();
+    until("it is dead", async || admin.letters(Which::Dead, Some(&NAME)).await.unwrap().len() == 1).await;
+    let dead = admin.letters(Which::Dead, Some(&NAME)).await.unwrap().remove(0);
+    assert_eq!((dead.troubled.attempts, dead.troubled.reason.as_str()), (1, "timeout"));
+    assert_eq!(seen.of("a"), [7]);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_to_a_topic_that_the_catalog_does_not_have_stops_the_start_with_both_places() {
+    let broker = Arc::new(MemoryBroker::new(MemoryOptions::default()));
+    let with = |topics: &[&'static str]| {
+        let topics = topics.to_vec();
+        App::new(store_of(over_a_broker(""))).partial().relay(Relay::to(broker.clone()).topics(topics))
+    };
+    with(&["thing.stepped", "thing.stopped"]).start().await.unwrap().stop().await;
+    insta::assert_snapshot!(disagreement(with(&["thing.stepped", "thing.stoped", "walks"])).await, @r#"
+    code and catalog disagree in 2 things
+
+    relay relay publishes to topic thing.stoped, which the catalog does not have
+      catalog: thing.stopped.v1.json:1:10
+      code: agree.rs:0:0
+      hint: did you mean `thing.stopped`?
+
+    relay relay publishes to topic walks, which the catalog does not have
+      catalog: system.json:1:53
+      code: agree.rs:0:0
+      hint: known: thing.stepped, thing.stopped
+    "#);
+    App::new(store_of(over_a_broker("")))
+        .partial()
+        .relay(Relay::to(broker))
+        .start()
+        .await
+        .unwrap()
+        .stop()
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_code_says_of_retries_goes_before_the_catalog() {
     let store = store_of(catalog(SYSTEM));
     effects(store.as_ref()).await;
@@ -348,7 +433,7 @@ async fn a_window_that_retries_can_outlast_stops_the_start() {
 }
 
 /// The system as consumers of a broker see it.
-fn over_a_broker(replay: &str) -> Contracts {
+pub(crate) fn over_a_broker(replay: &str) -> Contracts {
     catalog(&format!(
         r#"{{"system":"walks","services":{{"walks":{{}}}},"topics":{{"thing.stepped":{{"retention":"30d"}}}},
         "consumers":{{"walker":{{"service":"walks","on":["thing.stepped"]{replay}}}}}}}"#

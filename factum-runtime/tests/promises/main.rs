@@ -12,6 +12,7 @@ mod inbox;
 mod kit;
 mod metadata;
 mod projection;
+mod replays;
 mod storm;
 mod time;
 mod trouble;
