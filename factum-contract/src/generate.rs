@@ -16,6 +16,7 @@ pub mod docs;
 pub(crate) mod example;
 pub(crate) mod ident;
 pub mod json_schema;
+mod language;
 pub mod mermaid;
 mod outline;
 pub(crate) mod payload;

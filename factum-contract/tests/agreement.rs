@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+#[path = "support/places.rs"]
+mod places;
 #[path = "support/theirs.rs"]
 mod theirs;
 
@@ -12,6 +14,7 @@ use std::sync::LazyLock;
 
 use factum_contract::node::Node;
 use factum_contract::{Catalog, Contract, Source, Validator, check, folder};
+use places::pointers;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use theirs::{OURS, theirs};
@@ -64,27 +67,8 @@ fn junk() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// All pointers into a value.
-fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
-    found.push(at.to_owned());
-    match value {
-        Value::Object(object) => {
-            for (key, value) in object {
-                pointers(value, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), found);
-            }
-        }
-        Value::Array(items) => {
-            for (index, value) in items.iter().enumerate() {
-                pointers(value, &format!("{at}/{index}"), found);
-            }
-        }
-        _ => {}
-    }
-}
-
 fn change(payload: &mut Value, which: usize, new: Value, kind: u8) {
-    let mut all = Vec::new();
-    pointers(payload, "", &mut all);
+    let all = pointers(payload);
     let Some(target) = payload.pointer_mut(&all[which % all.len()]) else { return };
     match (kind, target) {
         (0, Value::Object(object)) => {

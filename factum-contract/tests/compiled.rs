@@ -11,6 +11,8 @@
 mod cases;
 #[path = "compiled/crate_of.rs"]
 mod crate_of;
+#[path = "support/places.rs"]
+mod places;
 #[path = "support/theirs.rs"]
 mod theirs;
 #[path = "compiled/traps.rs"]

@@ -12,6 +12,8 @@ use factum_contract::{Catalog, check, folder};
 
 #[path = "languages/corpus.rs"]
 mod corpus;
+#[path = "support/places.rs"]
+mod places;
 #[path = "languages/tool.rs"]
 mod tool;
 

@@ -5,9 +5,10 @@
 
 use std::fmt::Write as _;
 
+use super::language::Language;
 use super::outline::{EventOutline, ModuleOutline, Outline, TypeOutline};
 use super::typescript::contract_docs;
-use super::{GenerateError, Generated, GeneratedFile, MARK};
+use super::{GenerateError, Generated};
 use crate::catalog::Catalog;
 use crate::contract::Contract;
 use crate::schema::{Schema, Shape};
@@ -35,7 +36,13 @@ const RESERVED: [&str; 13] = [
     "EVENTS",
 ];
 
-const RUNTIME: &str = include_str!("python/runtime.py");
+const PYTHON: Language = Language {
+    name: "python",
+    comment: "#",
+    ending: "py",
+    index: "__init__",
+    runtime: &[("runtime.py", include_str!("python/runtime.py"))],
+};
 
 /// Generates the newest version of every contract, as a package in a folder of its own.
 ///
@@ -43,26 +50,13 @@ const RUNTIME: &str = include_str!("python/runtime.py");
 /// When two contracts would have one name, or an example breaks its contract.
 pub fn generate(catalog: &Catalog) -> Result<Generated, GenerateError> {
     let outline = Outline::of(catalog, &[&RESERVED[..], &field::KEYWORDS[..]].concat())?;
-    let system = catalog.system.name.to_string();
-    let mut files = vec![
-        GeneratedFile { path: "__init__.py".to_owned(), text: index(&outline, &system) },
-        GeneratedFile { path: "runtime.py".to_owned(), text: format!("{}\n{RUNTIME}", mark("")) },
-    ];
-    for module in &outline.modules {
-        let text = module_file(&outline, module, &system);
-        files.push(GeneratedFile { path: format!("{}.py", module.name), text });
-    }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Generated { files, owns_folder: true })
-}
-
-/// The first line of a file, with what it was made from.
-fn mark(source: &str) -> String {
-    format!("# {MARK} python`{source}. Change the contracts, not this file.")
+    let system = catalog.system.name.as_str();
+    let index = index(&outline, system);
+    Ok(PYTHON.files(&outline, index, |module| module_file(&outline, module, system)))
 }
 
 fn index(outline: &Outline<'_>, system: &str) -> String {
-    let mut out = mark(&format!(" from the system {system}"));
+    let mut out = PYTHON.head(system);
     let _ = writeln!(
         out,
         "\n{}\n\nfrom __future__ import annotations\n",
@@ -136,7 +130,7 @@ fn module_file(outline: &Outline<'_>, module: &ModuleOutline<'_>, system: &str) 
         }
         write_event(outline, event, system, &mut body);
     }
-    let mut out = mark(&format!(" from the system {system}"));
+    let mut out = PYTHON.head(system);
     let docs = doc(&format!("Streams of the category `{}`.", module.category), "");
     let _ = writeln!(out, "\n{docs}\n\nfrom __future__ import annotations\n");
     let uses = |word: &str| body.contains(word);

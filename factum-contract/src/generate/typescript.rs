@@ -5,8 +5,9 @@
 
 use std::fmt::Write as _;
 
+use super::language::Language;
 use super::outline::{EventOutline, ModuleOutline, Outline};
-use super::{GenerateError, Generated, GeneratedFile, MARK};
+use super::{GenerateError, Generated};
 use crate::catalog::Catalog;
 use crate::contract::Contract;
 use crate::schema::{Field, Schema, Shape};
@@ -21,14 +22,19 @@ pub(super) use schema::field_docs;
 /// Names of modules that the output needs for itself.
 const RESERVED: [&str; 2] = ["index", "runtime"];
 
-/// What every output stands on, file by file.
-const RUNTIME: [(&str, &str); 5] = [
-    ("runtime.ts", include_str!("typescript/runtime.ts")),
-    ("runtime/flaw.ts", include_str!("typescript/runtime/flaw.ts")),
-    ("runtime/format.ts", include_str!("typescript/runtime/format.ts")),
-    ("runtime/json.ts", include_str!("typescript/runtime/json.ts")),
-    ("runtime/schema.ts", include_str!("typescript/runtime/schema.ts")),
-];
+const TYPESCRIPT: Language = Language {
+    name: "typescript",
+    comment: "//",
+    ending: "ts",
+    index: "index",
+    runtime: &[
+        ("runtime.ts", include_str!("typescript/runtime.ts")),
+        ("runtime/flaw.ts", include_str!("typescript/runtime/flaw.ts")),
+        ("runtime/format.ts", include_str!("typescript/runtime/format.ts")),
+        ("runtime/json.ts", include_str!("typescript/runtime/json.ts")),
+        ("runtime/schema.ts", include_str!("typescript/runtime/schema.ts")),
+    ],
+};
 
 /// Generates the newest version of every contract, into a folder of its own.
 ///
@@ -37,23 +43,9 @@ const RUNTIME: [(&str, &str); 5] = [
 pub fn generate(catalog: &Catalog) -> Result<Generated, GenerateError> {
     let outline = Outline::of(catalog, &RESERVED)?;
     check_carried(&outline)?;
-    let system = catalog.system.name.to_string();
-    let mut files: Vec<GeneratedFile> = RUNTIME
-        .iter()
-        .map(|(path, text)| GeneratedFile { path: (*path).to_owned(), text: format!("{}\n{text}", mark("")) })
-        .collect();
-    files.push(GeneratedFile { path: "index.ts".to_owned(), text: index(&outline, &system) });
-    for module in &outline.modules {
-        let text = module_file(&outline, module, &system);
-        files.push(GeneratedFile { path: format!("{}.ts", module.name), text });
-    }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Generated { files, owns_folder: true })
-}
-
-/// The first line of a file, with what it was made from.
-fn mark(source: &str) -> String {
-    format!("// {MARK} typescript`{source}. Change the contracts, not this file.")
+    let system = catalog.system.name.as_str();
+    let index = index(&outline, system);
+    Ok(TYPESCRIPT.files(&outline, index, |module| module_file(&outline, module, system)))
 }
 
 /// Every object has these in JavaScript: an object without its own is not without one.
@@ -98,7 +90,7 @@ fn not_carried(schema: &Schema) -> Option<(String, String)> {
 }
 
 fn index(outline: &Outline<'_>, system: &str) -> String {
-    let mut out = mark(&format!(" from the system {system}"));
+    let mut out = TYPESCRIPT.head(system);
     out.push_str("\n\nimport { checkAny, readAny } from \"./runtime.js\";\nimport type { Checked } from \"./runtime.js\";\n");
     for module in &outline.modules {
         let names: Vec<&str> = module.events.iter().map(|event| event.name.as_str()).collect();
@@ -159,7 +151,7 @@ fn union(outline: &Outline<'_>, system: &str, kind: &str, is_event: bool, out: &
 }
 
 fn module_file(outline: &Outline<'_>, module: &ModuleOutline<'_>, system: &str) -> String {
-    let mut out = mark(&format!(" from the system {system}"));
+    let mut out = TYPESCRIPT.head(system);
     let _ = writeln!(
         out,
         "\n\n// Streams of the category `{}`.\n\nimport * as rt from \"./runtime.js\";",

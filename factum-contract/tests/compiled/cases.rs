@@ -7,6 +7,7 @@ use factum_contract::fixture::{Broken, Fixtures};
 use factum_contract::{Catalog, Contract, Flaw, Source, Validator, check};
 use serde_json::{Value, json};
 
+use super::places::pointers;
 use super::theirs::{OURS, theirs};
 use super::traps;
 
@@ -266,8 +267,7 @@ fn changed(mut payload: Value, seed: u64) -> Value {
         json!({ "a": 1 }),
         json!("EUR\r"),
     ];
-    let mut all = Vec::new();
-    pointers(&payload, "", &mut all);
+    let all = pointers(&payload);
     let pick = |n: u64, of: usize| usize::try_from(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33).unwrap() % of;
     let new = junk[pick(seed.wrapping_mul(31) + 7, junk.len())].clone();
     let at = &all[pick(seed, all.len())];
@@ -282,21 +282,4 @@ fn changed(mut payload: Value, seed: u64) -> Value {
         (_, target) => *target = new,
     }
     payload
-}
-
-fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
-    found.push(at.to_owned());
-    match value {
-        Value::Object(object) => {
-            for (key, value) in object {
-                pointers(value, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), found);
-            }
-        }
-        Value::Array(items) => {
-            for (index, value) in items.iter().enumerate().take(4) {
-                pointers(value, &format!("{at}/{index}"), found);
-            }
-        }
-        _ => {}
-    }
 }

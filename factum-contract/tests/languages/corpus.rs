@@ -6,6 +6,8 @@ use std::path::Path;
 use factum_contract::{Catalog, Contract, Validator};
 use serde_json::{Value, json};
 
+use super::places::pointers;
+
 /// A document and what the gate says of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Document {
@@ -151,9 +153,7 @@ fn change(contract: &Contract, validator: &Validator, example: &Value, documents
         documents.push(Document { contract: contract.name.to_string(), bytes, verdict });
     };
     add(example);
-    let mut places = Vec::new();
-    pointers(example, "", &mut places);
-    for place in &places {
+    for place in &pointers(example) {
         for value in junk() {
             let mut payload = example.clone();
             *payload.pointer_mut(place).unwrap() = value;
@@ -170,24 +170,6 @@ fn change(contract: &Contract, validator: &Validator, example: &Value, documents
             object.remove(&name.replace("~1", "/").replace("~0", "~"));
             add(&payload);
         }
-    }
-}
-
-/// All pointers into a value.
-fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
-    found.push(at.to_owned());
-    match value {
-        Value::Object(object) => {
-            for (key, value) in object {
-                pointers(value, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), found);
-            }
-        }
-        Value::Array(items) => {
-            for (index, value) in items.iter().enumerate() {
-                pointers(value, &format!("{at}/{index}"), found);
-            }
-        }
-        _ => {}
     }
 }
 
