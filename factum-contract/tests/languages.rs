@@ -7,15 +7,20 @@
 
 use std::path::{Path, PathBuf};
 
-use factum_contract::generate::{python, typescript};
+use factum_contract::generate::{asyncapi, json_schema, python, typescript};
 use factum_contract::{Catalog, check, folder};
 
 #[path = "languages/corpus.rs"]
 mod corpus;
 #[path = "support/places.rs"]
 mod places;
+#[path = "support/theirs.rs"]
+#[allow(dead_code, reason = "the rules that the gate has alone are for others")]
+mod theirs;
 #[path = "languages/tool.rs"]
 mod tool;
+
+use theirs::built;
 
 fn catalog(path: &str) -> Catalog {
     let report = check(&folder::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap());
@@ -49,6 +54,37 @@ fn the_gate_judges_the_corpus_as_written() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Documents that languages judge too are judged by the schemas that others are given: what personal values may be.
+#[test]
+fn schemas_for_others_agree_with_the_gate_about_personal_values() {
+    let mut accepted = [0, 0];
+    for catalog in [catalog(TRAPS), catalog(CORNERS), catalog(ORDERS)] {
+        let documents = corpus::personal(&catalog);
+        assert!(documents.len() > 20);
+        let json_schema = json_schema::generate(&catalog).unwrap();
+        let options = asyncapi::Options { format: asyncapi::Format::Json, ..asyncapi::Options::default() };
+        let asyncapi = asyncapi::generate(&catalog, &options).unwrap();
+        let asyncapi: serde_json::Value = serde_json::from_str(&asyncapi.files[0].text).unwrap();
+        for contract in catalog.latest() {
+            let label = contract.label();
+            let file = json_schema.files.iter().find(|file| file.path.ends_with(&format!("/{label}.json")));
+            let whole: serde_json::Value = serde_json::from_str(&file.unwrap().text).unwrap();
+            let payload = &asyncapi["components"]["messages"][&label]["payload"];
+            for schema in [built(&whole), built(payload)] {
+                for document in
+                    documents.iter().filter(|document| document.contract == contract.name.as_str())
+                {
+                    let is_valid = schema.is_valid(&serde_json::from_slice(&document.bytes).unwrap());
+                    let verdict = &document.verdict;
+                    assert_eq!(is_valid, verdict.is_none(), "{}: {verdict:?}", document.shown());
+                    accepted[usize::from(is_valid)] += 1;
+                }
+            }
+        }
+    }
+    assert!(accepted.iter().all(|count| *count > 50), "{accepted:?}");
 }
 
 /// What a language may refuse although the gate does not, and why.

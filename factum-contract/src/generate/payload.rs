@@ -2,7 +2,10 @@
 //!
 //! Contracts hold only what every reader can carry, so nothing is lost on the way: the keywords used mean the same in
 //! JSON Schema 2020-12 and in draft 7, which AsyncAPI builds on. What contracts say beyond JSON Schema stands under
-//! keys that begin with `x-`.
+//! keys that begin with `x-`. A personal value is what its contract says, or what stands for it: who reads a topic or the
+//! log meets sealed values, and forgotten ones for ever.
+
+use factum_core::personal::{FORGOTTEN_FIELD as FORGOTTEN, SEALED_FIELD as SEALED};
 
 use crate::node::Node;
 use crate::node::build::Map;
@@ -21,12 +24,11 @@ pub(crate) enum Words {
 pub(crate) fn node(schema: &Schema, words: Words) -> Map {
     let mut map = Map::default();
     map.maybe("title", schema.title.as_deref());
-    match &schema.shape {
-        Shape::Choice(choice) => words_of(choice, schema.is_nullable, words, &mut map),
-        shape => {
-            put_type(type_word(shape), schema.is_nullable, &mut map);
-            put_shape(shape, words, &mut map);
+    match &schema.personal {
+        Some(Personal::Of(_)) if words == Words::JsonSchema => {
+            map.put("anyOf", vec![Node::from(value(schema, words)), stand_in().into()]);
         }
+        _ => map.extend(value(schema, words)),
     }
     let own =
         |name: &'static str, foreign: &'static str| if words == Words::Contract { name } else { foreign };
@@ -40,6 +42,40 @@ pub(crate) fn node(schema: &Schema, words: Words) -> Map {
     map.maybe("default", schema.default.as_ref());
     map.maybe("description", schema.description.as_deref());
     map
+}
+
+/// What the value itself is.
+fn value(schema: &Schema, words: Words) -> Map {
+    let mut map = Map::default();
+    match &schema.shape {
+        Shape::Choice(choice) => words_of(choice, schema.is_nullable, words, &mut map),
+        shape => {
+            put_type(type_word(shape), schema.is_nullable, &mut map);
+            put_shape(shape, words, &mut map);
+        }
+    }
+    map
+}
+
+/// What stands for a personal value that is forgotten, or sealed with a key that is not within reach: an object of one
+/// of two fields.
+fn stand_in() -> Map {
+    let mut map = Map::of("title", "Forgotten");
+    map.put("type", "object");
+    map.put("minProperties", 1_u64);
+    map.put("maxProperties", 1_u64);
+    let mut fields = Map::default();
+    fields.put(FORGOTTEN, Map::of("const", true));
+    fields.put(SEALED, Map::of("type", "string"));
+    map.put("properties", fields);
+    map.put("additionalProperties", false);
+    map
+}
+
+/// Whether a schema is what we write for values that stand for personal ones.
+pub(crate) fn is_stand_in(schema: &Node) -> bool {
+    let fields = schema.get("properties");
+    fields.is_some_and(|fields| fields.get(FORGOTTEN).is_some() && fields.get(SEALED).is_some())
 }
 
 fn personal(personal: &Personal) -> &str {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::generate::payload::is_stand_in;
 use crate::node::build::Map;
 use crate::node::{Content, Node};
 
@@ -224,7 +225,7 @@ impl<'d> Reader<'d> {
             for key in ["oneOf", "anyOf"] {
                 let Some(union) = part.get(key) else { continue };
                 let (nulls, others): (Vec<At<'d>>, Vec<At<'d>>) =
-                    union.items().into_iter().partition(is_null);
+                    self.meant(&union).into_iter().partition(is_null);
                 if let [only] = others.as_slice() {
                     parts.is_nullable |= !nulls.is_empty();
                     parts.list.push(self.enter(only)?);
@@ -232,6 +233,12 @@ impl<'d> Reader<'d> {
             }
         }
         Some(parts)
+    }
+
+    /// The branches of a union, but for what we write to stand for a personal value.
+    fn meant(&self, union: &At<'d>) -> Vec<At<'d>> {
+        let stands_in = |at: &At<'_>| self.is_ours && is_stand_in(at.node);
+        union.items().into_iter().filter(|at| !stands_in(at)).collect()
     }
 
     fn whole(&mut self, parts: &Parts<'d>) -> Option<Map> {
@@ -374,7 +381,8 @@ impl<'d> Reader<'d> {
         };
         for key in ["oneOf", "anyOf"] {
             let unions = parts.list.iter().filter_map(|part| part.get(key));
-            for union in unions.filter(|union| union.items().iter().filter(|item| !is_null(item)).count() > 1)
+            for union in
+                unions.filter(|union| self.meant(union).iter().filter(|item| !is_null(item)).count() > 1)
             {
                 self.doc.lost(&union, format!("`{key}` is not carried: what stands beside it is"));
             }

@@ -165,6 +165,22 @@ fn reasons(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_message_without_an_example_gets_one_that_fits_also_where_no_plain_value_does() {
+    let field = |schema: &str| {
+        let payload = format!(
+            "{{ type: object, required: [id], properties: {{ id: {{ type: string }}, odd: {schema} }} }}"
+        );
+        let imported = asyncapi("a.yaml", with(&payload).as_bytes()).unwrap();
+        is_sound("a.yaml", &imported);
+        let catalog = Catalog::read(&imported.files).unwrap();
+        catalog.contracts().next().unwrap().examples[0].to_json()["odd"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(field("{ type: string }"), "text");
+    // The first way to match is too short.
+    assert_eq!(field("{ type: string, pattern: '^(a|bcd)$', minLength: 2 }"), "bcd");
+}
+
+#[test]
 fn references_stay_inside_the_document() {
     let there = |payload: &str| reasons(&with(payload)).join("\n");
     let remote = there("{ $ref: 'https://example.org/schema.json#/a' }");

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use factum_contract::{Catalog, Contract, Validator};
+use factum_contract::schema::{Personal, Shape};
+use factum_contract::{Catalog, Contract, Schema, Validator};
 use serde_json::{Value, json};
 
 use super::places::pointers;
@@ -91,10 +92,43 @@ pub(crate) fn all(catalog: &Catalog, written: Vec<Document>) -> Vec<Document> {
         for example in &contract.examples {
             let mut example = example.to_json();
             keep_exact(&mut example);
-            change(contract, &validator, &example, &mut documents);
+            change(contract, &validator, &example, &|_| true, &mut documents);
         }
     }
     documents
+}
+
+/// Those of them that are changed where a personal value is, or in what it is made of.
+pub(crate) fn personal(catalog: &Catalog) -> Vec<Document> {
+    let mut documents = Vec::new();
+    for contract in catalog.latest() {
+        let validator = Validator::of(contract).unwrap();
+        for example in &contract.examples {
+            let mut example = example.to_json();
+            keep_exact(&mut example);
+            let is_personal = |place: &str| has_personal(&contract.payload, place);
+            change(contract, &validator, &example, &is_personal, &mut documents);
+        }
+    }
+    documents
+}
+
+/// Whether a schema on the way to a place is that of a personal value.
+fn has_personal(schema: &Schema, place: &str) -> bool {
+    if matches!(schema.personal, Some(Personal::Of(_))) {
+        return true;
+    }
+    let Some(place) = place.strip_prefix('/') else { return false };
+    let (name, rest) = place.split_at(place.find('/').unwrap_or(place.len()));
+    match &schema.shape {
+        Shape::Object(object) => {
+            let field = object.fields.iter().find(|field| field.name == name);
+            field.is_some_and(|field| has_personal(&field.schema, rest))
+        }
+        Shape::Map(values) => has_personal(values, rest),
+        Shape::List(list) => has_personal(&list.items, rest),
+        _ => false,
+    }
 }
 
 /// Whole numbers past 2^53 are left to the written documents: one of them hides all other flaws from a language that
@@ -146,14 +180,20 @@ fn junk() -> Vec<Value> {
 }
 
 /// One change at every place: another value, nothing at all, or one field more.
-fn change(contract: &Contract, validator: &Validator, example: &Value, documents: &mut Vec<Document>) {
+fn change(
+    contract: &Contract,
+    validator: &Validator,
+    example: &Value,
+    is_asked: &dyn Fn(&str) -> bool,
+    documents: &mut Vec<Document>,
+) {
     let mut add = |payload: &Value| {
         let bytes = payload.to_string().into_bytes();
         let verdict = verdict(validator, &bytes);
         documents.push(Document { contract: contract.name.to_string(), bytes, verdict });
     };
     add(example);
-    for place in &pointers(example) {
+    for place in pointers(example).iter().filter(|place| is_asked(place)) {
         for value in junk() {
             let mut payload = example.clone();
             *payload.pointer_mut(place).unwrap() = value;

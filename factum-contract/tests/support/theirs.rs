@@ -10,6 +10,11 @@ pub(crate) const OURS: [&str; 4] = ["key", "identifier", "identifiers", "duplica
 pub(crate) fn theirs(contract: &Contract) -> jsonschema::Validator {
     let mut schema = contract.document.get("payload").unwrap().to_json();
     as_meant(&mut schema);
+    built(&schema)
+}
+
+/// A schema for the independent validator, formats and patterns included.
+pub(crate) fn built(schema: &Value) -> jsonschema::Validator {
     jsonschema::options()
         .with_draft(jsonschema::Draft::Draft202012)
         .should_validate_formats(true)
@@ -24,7 +29,7 @@ pub(crate) fn theirs(contract: &Contract) -> jsonschema::Validator {
                 && (!plain.starts_with('0') || plain.starts_with("0.") || plain == "0")
                 && plain.len() <= 29
         })
-        .build(&schema)
+        .build(schema)
         .unwrap()
 }
 
