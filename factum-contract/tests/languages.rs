@@ -12,6 +12,8 @@ use factum_contract::{Catalog, check, folder};
 
 #[path = "languages/corpus.rs"]
 mod corpus;
+#[path = "languages/page.rs"]
+mod page;
 #[path = "support/places.rs"]
 mod places;
 #[path = "support/theirs.rs"]
