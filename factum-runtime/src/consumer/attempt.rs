@@ -15,7 +15,7 @@ use factum_core::{
 };
 use tracing::Instrument;
 
-use super::once::Seen;
+use super::once::{Marks, Seen};
 use super::shared::Shared;
 use super::{Handled, once};
 use crate::contracts;
@@ -106,6 +106,24 @@ pub(crate) async fn attempt(
     now: Timestamp,
     work: &mut dyn Work,
 ) -> Outcome {
+    let mut marks = Marks::default();
+    let outcome = attempt_of_many(shared, seat, arrived, attempt, now, &mut marks, work).await;
+    if let Outcome::Handled = outcome {
+        marks.put(work);
+    }
+    outcome
+}
+
+/// The same for one of several events that share a unit of work; their marks are put when all are handled.
+pub(crate) async fn attempt_of_many(
+    shared: &Shared,
+    seat: &Seat,
+    arrived: &Arrived,
+    attempt: Attempt,
+    now: Timestamp,
+    marks: &mut Marks,
+    work: &mut dyn Work,
+) -> Outcome {
     let Some((known, handler)) = shared.consumer.route(&arrived.envelope.event_type) else {
         return Outcome::Handled;
     };
@@ -136,7 +154,7 @@ pub(crate) async fn attempt(
     telemetry::follow(&span, envelope.trace.as_ref());
     let mut mark = None;
     if let Some(once) = &shared.consumer.once {
-        match once::look(shared, once, envelope, now, work).await {
+        match once::look(shared, once, envelope, now, marks, work).await {
             Ok(Seen::New(new)) => mark = new,
             Ok(Seen::Repeated) => {
                 tracing::debug!(parent: &span, field = once.field, "another event said the same: passed over");
@@ -158,10 +176,7 @@ pub(crate) async fn attempt(
     match result {
         Ok(Ok(())) => match cx.take_fault() {
             None => {
-                // After the handler: a read of its own after a write would hold the store's writer.
-                if let Some((mark, guard)) = mark {
-                    cx.work().put(mark, guard);
-                }
+                marks.note(mark);
                 Outcome::Handled
             }
             Some(fault) => Outcome::of_failure(&Failure::from(fault)),

@@ -19,8 +19,9 @@ use factum_core::{
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::attempt::{Outcome, attempt};
+use super::attempt::{Outcome, attempt_of_many};
 use super::lane::{Committed, Lane, LaneEnd, WRITE_HANDLED};
+use super::once::Marks;
 use super::reader::{Next, Portion};
 use crate::observe::count;
 
@@ -122,7 +123,7 @@ impl Lane {
         if let Some(flight) = flights.back() {
             work = Box::new(Behind { inner: work, ended: flight.ended.clone() });
         }
-        let mut ran = 0;
+        let (mut ran, mut marks) = (0, Marks::default());
         let mut last = [Position::START; SLOTS as usize];
         let (page, batch) = {
             let (page, behind) = self.behind(ahead);
@@ -134,13 +135,13 @@ impl Lane {
                 continue;
             }
             let try_ = Attempt { number: 1, is_replay: self.is_replay(arrived) };
-            let Outcome::Handled = attempt(&self.shared, &self.seat, arrived, try_, now, work.as_mut()).await
-            else {
-                return Ok(None);
-            };
+            let (shared, seat) = (&self.shared, &self.seat);
+            let outcome = attempt_of_many(shared, seat, arrived, try_, now, &mut marks, work.as_mut()).await;
+            let Outcome::Handled = outcome else { return Ok(None) };
             ran += 1;
             last[usize::from(slot.number())] = position;
         }
+        marks.put(work.as_mut());
         if !work.is_empty() {
             for held in &self.held {
                 let number = usize::from(held.slot.number());

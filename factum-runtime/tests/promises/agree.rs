@@ -406,6 +406,39 @@ async fn events_that_say_the_same_under_two_ids_are_handled_once_when_the_catalo
     running.stop().await;
 }
 
+/// Reads, then appends through the store: refused inside a unit that holds the store's writer.
+struct Reads(Arc<dyn Store>, Arc<AtomicU32>);
+
+impl Handler<Stepped> for Reads {
+    async fn handle(&self, event: Stepped, cx: &mut Context<'_>) -> Result<(), Failure> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        cx.query("select count(*) as n from effect", &[]).await?;
+        let told = Envelope::of(&Stopped { thing: event.thing })?;
+        self.0.append(&told.stream()?, Expected::Any, &[told]).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_share_a_commit_are_marked_behind_their_handlers_so_that_reads_stay_unlocked() {
+    let store = store_of(once(r#"{"by":"step","window":"24h"}"#, "{}"));
+    effects(store.as_ref()).await;
+    for number in [1, 2, 1, 3, 2] {
+        step(store.as_ref(), "a", number).await;
+    }
+    let calls = Arc::new(AtomicU32::new(0));
+    let consumer =
+        Consumer::new("walker").on::<Stepped>(Reads(store.clone(), calls.clone())).batch(16).lanes(1);
+    let running = start(&store, consumer).await;
+    running.settled(SOON).await.unwrap();
+    assert_eq!(store.head().await.unwrap().number(), 5 + 3, "each value once, also within a commit");
+    let text = running.metrics().await.unwrap();
+    assert!(text.contains("factum_consumer_repeated_total{consumer=\"walker\"} 2"), "{text}");
+    // A batch that fails is undone, and its events run one by one.
+    assert_eq!(calls.load(Ordering::SeqCst), 3, "no handler failed");
+    running.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_window_that_retries_can_outlast_stops_the_start() {
     let slow = r#"{"attempts":4,"first":"10m","max":"10m","jitter":0,"timeout":"1m"}"#;
