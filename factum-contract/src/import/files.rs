@@ -5,15 +5,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use crate::canonical;
 use crate::check::{Report, check};
 use crate::date::Date;
 use crate::finding::{Severity, Source};
+use crate::fixture::Fixtures;
 use crate::generate::ident::words;
 use crate::node::build::Map;
 use crate::node::write::{Width, yaml};
 use crate::node::{Content, Node};
 use crate::promises::{self, OnUnknown, Options};
+use crate::schema::{Schema, Shape};
 use crate::validate::Validator;
 
 use super::document::{At, Document};
@@ -270,7 +274,10 @@ impl<'d> Assembly<'d> {
             if !draft.examples.is_empty() || self.is_ours {
                 continue;
             }
-            let made = crate::generate::example::of(&contract);
+            // Plain values read best; where none keeps patterns and bounds, the fixture that has every field does.
+            let fixture = || Fixtures::of(&contract).ok().and_then(|fixtures| fixtures.valid(1));
+            let made = crate::generate::example::of(&contract)
+                .or_else(|| Some(in_order(&contract.payload, &fixture()?)));
             if let Some(made) = made {
                 self.doc.changed(&draft.at, "it gives no example that fits: one was made up");
                 draft.examples.push(made);
@@ -335,6 +342,23 @@ impl Draft<'_> {
         let text = |map: Map| yaml(&Node::from(map), Width::DOCUMENT);
         let sources = [Source::new("system.yaml", text(system)), Source::new("contract.yaml", text(map))];
         check(&sources).catalog?.contracts().next().cloned()
+    }
+}
+
+/// A payload with its fields in the order of the contract.
+fn in_order(schema: &Schema, value: &Value) -> Node {
+    match (&schema.shape, value) {
+        (Shape::Object(object), Value::Object(fields)) => {
+            let mut map = Map::default();
+            for field in &object.fields {
+                map.maybe(&field.name, fields.get(&field.name).map(|value| in_order(&field.schema, value)));
+            }
+            map.into()
+        }
+        (Shape::List(list), Value::Array(items)) => {
+            Node::from(items.iter().map(|item| in_order(&list.items, item)).collect::<Vec<Node>>())
+        }
+        _ => Node::from(value),
     }
 }
 
