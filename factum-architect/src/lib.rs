@@ -2,3 +2,9 @@
 //!
 //! Everything here is deterministic and works offline: the same input gives the same judgement, with its evidence.
 //! Pure but for reading files; the command line prints, and writes what is returned as files.
+
+pub mod codebase;
+pub mod design;
+pub mod modes;
+pub mod plan;
+pub mod scaffold;

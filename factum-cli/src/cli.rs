@@ -50,6 +50,14 @@ pub(crate) enum Command {
     Search(commands::search::Args),
     /// Count events by type, and streams by category
     Stats(commands::stats::Args),
+    /// From an event-storming text to contracts and an architecture document
+    Design(commands::design::Args),
+    /// A test-first plan of one slice of a specification
+    Plan(commands::plan::Args),
+    /// Code to begin with, whose tests fail until its decisions are taken
+    Scaffold(commands::scaffold::Args),
+    /// A working project: contracts, a service, tests, a pipeline
+    New(commands::new::Args),
     /// Append events from JSON, checked against their contracts
     Publish(commands::publish::Args),
     /// List consumers; pause, resume or reset one

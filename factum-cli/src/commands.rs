@@ -12,22 +12,28 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod consumers;
 pub(crate) mod contract;
+pub(crate) mod design;
 pub(crate) mod dlq;
 pub(crate) mod doctor;
 pub(crate) mod event;
 pub(crate) mod forget;
 pub(crate) mod generate;
+mod kept;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod menu;
+pub(crate) mod new;
+pub(crate) mod plan;
 pub(crate) mod projections;
 pub(crate) mod publish;
 pub(crate) mod replay;
+pub(crate) mod scaffold;
 pub(crate) mod search;
 pub(crate) mod stats;
 pub(crate) mod stream;
 pub(crate) mod tail;
 pub(crate) mod trace;
+pub(crate) mod wish;
 
 /// How a command ended that was not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +74,10 @@ pub(crate) async fn run(cli: Cli, out: &mut Output) -> Result<Done, CliError> {
         Command::Backup(args) => backup::run(args, cx).await,
         Command::Contract(args) => contract::run(args, cx).await,
         Command::Generate(args) => generate::run(args, cx),
+        Command::Design(args) => design::run(args, cx),
+        Command::Plan(args) => plan::run(args, cx),
+        Command::Scaffold(args) => scaffold::run(args, cx),
+        Command::New(args) => new::run(args, cx),
         Command::Doctor(args) => doctor::run(args, cx).await,
         Command::Bench(args) => bench::run(args, cx).await,
         Command::Audit(args) => audit::run(args, cx).await,

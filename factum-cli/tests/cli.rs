@@ -11,6 +11,8 @@ mod terminal;
 mod change;
 #[path = "cli/contracts.rs"]
 mod contracts;
+#[path = "cli/design.rs"]
+mod design;
 #[path = "cli/documented.rs"]
 mod documented;
 #[path = "cli/draft.rs"]

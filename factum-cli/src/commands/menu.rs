@@ -30,7 +30,11 @@ const OPERATE: [Mode; 5] = [
     ),
     ("audit", "who changed what, when", "factum audit --last 20"),
 ];
-const BUILD: [Mode; 3] = [
+const BUILD: [Mode; 7] = [
+    ("design", "from words on a wall to contracts", "factum design wall.txt"),
+    ("new", "a project that runs", "factum new shop"),
+    ("scaffold", "code to begin with", "factum scaffold consumer payments.charge order.placed"),
+    ("plan", "one slice, test first", "factum plan docs/specs/orders.md --slice 2"),
     ("contract", "define, check, compare, show contracts", "factum contract check --against main"),
     ("generate", "code and pages from contracts", "factum generate rust --contracts contracts --out src"),
     ("publish", "append contract-checked events", "factum publish events.jsonl --contracts contracts"),
@@ -76,8 +80,14 @@ pub(crate) fn run(out: &mut Output) -> Result<Done, CliError> {
         }
     }
     out.line("\nThe store is named by --store URL, FACTUM_STORE, or `store` in factum.toml.")?;
-    out.line("`factum COMMAND --help` says more; --json everywhere.")?;
+    out.line("`factum COMMAND --help` says more; --json everywhere. Plain words find the mode: factum \"retry strategy for webhooks\"")?;
     Ok(Done::Clean)
+}
+
+/// The example of a mode.
+pub(crate) fn example(name: &str) -> String {
+    let mut modes = GROUPS.iter().flat_map(|(_, modes)| modes.iter());
+    modes.find(|mode| mode.0 == name).map_or_else(|| format!("factum {name}"), |mode| mode.2.to_owned())
 }
 
 fn line((name, what, example): &Mode, paint: Paint) -> String {

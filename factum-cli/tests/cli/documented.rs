@@ -154,6 +154,9 @@ async fn what_is_printed_as_json_is_what_the_page_says() {
     let first = std::fs::read_to_string(versions.join("order.placed.v1.yaml")).unwrap();
     let second = first.replace("version: 1", "version: 2").replace("format: decimal", "format: date");
     std::fs::write(versions.join("order.placed.v2.yaml"), second.replace("10.50", "2026-01-05")).unwrap();
+    std::fs::write(shop.folder().join("wall.txt"), "Orders: place order -> order.placed\n").unwrap();
+    let spec = "# Orders\n## Slice 1: place\n- [ ] publishes `order.placed`\n";
+    std::fs::write(shop.folder().join("spec.md"), spec).unwrap();
     let sections: &[(&str, &[&[&str]])] = &[
         ("factum", &[&[]]),
         ("An error", &[&["event", "99"], &["tial"], &["log", "--store", "away.db"], &["log", "--last", "x"]]),
@@ -221,6 +224,23 @@ async fn what_is_printed_as_json_is_what_the_page_says() {
                 &["generate", "rust", "--contracts", &contracts, "--out", "."],
             ],
         ),
+        ("factum design", &[&["design", "wall.txt", "--out", "designed"]]),
+        ("factum plan", &[&["plan", "spec.md"], &["plan", "spec.md", "--slice", "1", "--code", "designed"]]),
+        ("factum plan status", &[&["plan", "status", "designed"]]),
+        ("factum plan verify", &[&["plan", "verify", "designed"]]),
+        (
+            "factum scaffold",
+            &[&[
+                "scaffold",
+                "consumer",
+                "stock.count",
+                "order.placed",
+                "--contracts",
+                &contracts,
+                "--dry-run",
+            ]],
+        ),
+        ("factum new", &[&["new", "project", "--dry-run"]]),
         ("factum contract import asyncapi", &[&["contract", "import", "asyncapi", &light, "--out", "light"]]),
         (
             "factum generate asyncapi",

@@ -6,7 +6,7 @@ use crate::look::shown;
 use crate::terminal::Terminal;
 
 /// Commands that stand at the end of a command line.
-pub(crate) const COMMANDS: [&[&str]; 46] = [
+pub(crate) const COMMANDS: [&[&str]; 52] = [
     &["tail"],
     &["log"],
     &["stream"],
@@ -33,6 +33,12 @@ pub(crate) const COMMANDS: [&[&str]; 46] = [
     &["keys", "rotate"],
     &["check"],
     &["backup"],
+    &["new"],
+    &["design"],
+    &["plan"],
+    &["plan", "status"],
+    &["plan", "verify"],
+    &["scaffold"],
     &["contract", "new"],
     &["contract", "check"],
     &["contract", "diff"],
