@@ -69,7 +69,7 @@ pub(crate) async fn run(cli: Cli, out: &mut Output) -> Result<Done, CliError> {
         Command::Dlq(args) => dlq::run(args, cx).await,
         Command::Replay(args) => replay::run(args, cx).await,
         Command::Forget(args) => forget::run(args, cx).await,
-        Command::Keys(args) => keys::run(&args, cx),
+        Command::Keys(args) => keys::run(&args, cx).await,
         Command::Check(args) => check::run(args, cx).await,
         Command::Backup(args) => backup::run(args, cx).await,
         Command::Contract(args) => contract::run(args, cx).await,

@@ -1,13 +1,15 @@
 //! Personal values in what is printed: masked, unless `--reveal` says otherwise and the keys are at hand.
 //!
-//! Whoever reveals is kept in the audit before anything is shown.
+//! Sealed values are known by their form; others, older than the mark of their field or come over an open topic, by the
+//! contracts that the store has recorded. Whoever reveals is kept in the audit before anything is shown.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use factum_contract::contracts::open_all;
-use factum_contract::personal::{replaced, sealed};
-use factum_core::{Breach, Envelope, EventType, Gate, Keys, Recorded, Unopened};
+use factum_contract::personal::{Marks, replaced, sealed};
+use factum_core::{Breach, Bytes, Envelope, EventType, Gate, Keys, Recorded, Unopened};
 use factum_runtime::{Admin, ring};
 use factum_store::Opened;
 use factum_store::keys::{KeyRing, KeysAt, MasterKey};
@@ -38,23 +40,24 @@ pub(crate) struct Reveal {
     keys: KeysArgs,
 }
 
-/// What personal values look like to this command.
-pub(crate) enum Eyes {
-    /// `"***"`.
-    Masked,
-    /// Themselves.
-    Open(Arc<dyn Keys>),
+/// What personal values look like to this command: themselves with keys, `"***"` without.
+pub(crate) struct Eyes {
+    keys: Option<Arc<dyn Keys>>,
+    marks: Marks,
 }
 
 impl Reveal {
     /// The store, and what personal values of it look like.
     pub(crate) async fn open(&self, settings: &Settings) -> Result<(Admin, Eyes), CliError> {
         if !self.reveal {
-            return Ok((reach::admin(settings)?, Eyes::Masked));
+            let admin = reach::admin(settings)?;
+            let eyes = Eyes::masked(&admin).await?;
+            return Ok((admin, eyes));
         }
         let keys = self.keys.ring(settings)?;
-        let opened = open(settings, keys.clone()).await?;
-        Ok((Admin::new(opened.store), Eyes::Open(keys)))
+        let admin = Admin::new(open(settings, keys.clone()).await?.store);
+        let marks = admin.personal_marks().await?;
+        Ok((admin, Eyes { keys: Some(keys), marks }))
     }
 }
 
@@ -88,6 +91,11 @@ pub(crate) async fn open(settings: &Settings, keys: Arc<dyn Keys>) -> Result<Ope
 }
 
 impl Eyes {
+    /// Those that see no personal value of a store.
+    pub(crate) async fn masked(admin: &Admin) -> Result<Self, CliError> {
+        Ok(Self { keys: None, marks: admin.personal_marks().await? })
+    }
+
     /// Changes events to what may be shown of them; what is revealed is kept in the audit first.
     pub(crate) async fn look(
         &self,
@@ -95,15 +103,9 @@ impl Eyes {
         what: &str,
         events: &mut [Recorded],
     ) -> Result<(), CliError> {
-        let Self::Open(keys) = self else { return Ok(()) };
-        let values: usize = events.iter().map(|event| sealed(&event.envelope.data).len()).sum();
-        if values > 0 {
-            admin.audit_reveal(what, values).await?;
-        }
-        for event in events {
-            self.open(keys.as_ref(), &mut event.envelope)?;
-        }
-        Ok(())
+        let values = events.iter().map(|event| self.values(&event.envelope)).sum();
+        self.note(admin, what, values).await?;
+        events.iter_mut().try_for_each(|event| self.show(&mut event.envelope))
     }
 
     /// The same for one envelope.
@@ -113,22 +115,55 @@ impl Eyes {
         what: &str,
         envelope: &mut Envelope,
     ) -> Result<(), CliError> {
-        let Self::Open(keys) = self else { return Ok(()) };
-        match sealed(&envelope.data).len() {
-            0 => Ok(()),
-            values => {
-                admin.audit_reveal(what, values).await?;
-                self.open(keys.as_ref(), envelope)
-            }
+        self.note(admin, what, self.values(envelope)).await?;
+        self.show(envelope)
+    }
+
+    /// Keeps in the audit that so many values are revealed.
+    pub(crate) async fn note(&self, admin: &Admin, what: &str, values: usize) -> Result<(), CliError> {
+        if self.keys.is_some() && values > 0 {
+            admin.audit_reveal(what, values).await?;
+        }
+        Ok(())
+    }
+
+    /// How many personal values these eyes see of an event.
+    pub(crate) fn values(&self, envelope: &Envelope) -> usize {
+        match self.keys {
+            Some(_) => sealed(&envelope.data).len() + self.plain(envelope).len(),
+            None => 0,
         }
     }
 
-    fn open(&self, keys: &dyn Keys, envelope: &mut Envelope) -> Result<(), CliError> {
-        let opened = open_all(keys, envelope).map_err(|error| {
+    /// Changes an event to what may be shown of it.
+    pub(crate) fn show(&self, envelope: &mut Envelope) -> Result<(), CliError> {
+        let shown = self.shown(envelope).map_err(|error| {
             CliError::unreachable(error.to_string()).hint("without --reveal the event is shown masked")
         })?;
-        envelope.data = opened;
+        envelope.data = shown;
         Ok(())
+    }
+
+    /// What may be searched of an event: what may be shown of it. One that does not open is searched masked.
+    pub(crate) fn searched(&self, envelope: &Envelope) -> String {
+        let shown = self.shown(envelope).unwrap_or_else(|_| envelope.data.clone());
+        masked(&shown).unwrap_or_else(|| String::from_utf8_lossy(&shown).into_owned())
+    }
+
+    fn shown(&self, envelope: &Envelope) -> Result<Bytes, Unopened> {
+        if let Some(keys) = &self.keys {
+            return open_all(keys.as_ref(), envelope);
+        }
+        let plain = self.plain(envelope);
+        if plain.is_empty() {
+            return Ok(envelope.data.clone());
+        }
+        let masks = plain.into_iter().map(|range| (range, MASK.into()));
+        Ok(replaced(&envelope.data, masks).into())
+    }
+
+    fn plain(&self, envelope: &Envelope) -> Vec<Range<usize>> {
+        self.marks.plain(envelope.event_type.name.as_str(), &envelope.data)
     }
 }
 

@@ -27,6 +27,8 @@ mod help;
 mod live;
 #[path = "cli/look.rs"]
 mod look;
+#[path = "cli/masked.rs"]
+mod masked;
 #[path = "cli/personal.rs"]
 mod personal;
 #[path = "cli/refused.rs"]

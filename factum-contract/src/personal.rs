@@ -12,6 +12,10 @@ use crate::json::{Cursor, Fault};
 use crate::schema::{Personal, Schema, Shape};
 use crate::validate::lower;
 
+mod marks;
+
+pub use marks::Marks;
+
 /// Where a contract has personal data.
 #[derive(Debug, Clone)]
 pub(crate) struct Finder {
@@ -199,6 +203,11 @@ impl<'p> Walk<'p> {
             _ => self.cursor.skip(0),
         }
     }
+}
+
+/// Whether a value's text is the marker of a forgotten value, or a sealed one.
+fn is_stand_in(text: &str) -> bool {
+    crate::validate::is_stand_in(&mut Cursor::new(text))
 }
 
 /// The text of a sealed value that begins here.

@@ -96,6 +96,35 @@ impl FieldPath {
         self.parents.iter().any(|hop| hop.is_each)
     }
 
+    /// The same place under another name.
+    pub(crate) fn renamed(&self, name: &str) -> Self {
+        Self { parents: self.parents.clone(), name: name.to_owned() }
+    }
+
+    /// Whether it is this place, or inside it.
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
+        let depth = other.parents.len();
+        self == other
+            || self.parents.len() > depth
+                && self.parents[..depth] == other.parents
+                && self.parents[depth].name == other.name
+    }
+
+    /// The schema of the field, where a payload has it.
+    pub(crate) fn schema_in<'s>(&self, payload: &'s mut Schema) -> Option<&'s mut Schema> {
+        let mut at = payload;
+        for hop in &self.parents {
+            let field = field_of(at, &hop.name)?;
+            at = if hop.is_each {
+                let Shape::List(list) = &mut field.shape else { return None };
+                &mut list.items
+            } else {
+                field
+            };
+        }
+        field_of(at, &self.name)
+    }
+
     /// Calls `visit` with each object that holds, or could hold, the field.
     fn each_parent(
         &self,
@@ -279,6 +308,11 @@ pub(crate) fn fill_defaults(schema: &Schema, payload: &mut Value) {
         }
         _ => {}
     }
+}
+
+fn field_of<'s>(schema: &'s mut Schema, name: &str) -> Option<&'s mut Schema> {
+    let Shape::Object(object) = &mut schema.shape else { return None };
+    object.fields.iter_mut().find(|field| field.name == name).map(|field| &mut field.schema)
 }
 
 fn rename(payload: &mut Value, path: &FieldPath, new: &str) -> Result<(), StepError> {

@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use factum_contract::Contract;
+use factum_contract::personal::Marks;
 use factum_contract::system::Replay;
 use factum_core::{
     Commit, ConsumerName, Direction, Envelope, Expected, Guard, Position, Query, Record, RecordKind,
@@ -196,6 +198,18 @@ impl Admin {
         let mut contracts = records.iter().map(read::<ContractState>).collect::<Result<Vec<_>, _>>()?;
         contracts.sort_by(|a, b| (&a.name, a.version).cmp(&(&b.name, b.version)));
         Ok(contracts)
+    }
+
+    /// The fields that contract versions of the store mark as personal: what to hide of values in plain text.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn personal_marks(&self) -> Result<Marks, AdminError> {
+        let states = self.contracts().await?;
+        // A contract that this release cannot read marks nothing that it knows.
+        let contracts: Vec<Contract> =
+            states.iter().filter_map(|state| Contract::of_json_text(&state.contract).ok()).collect();
+        Ok(Marks::of(&contracts))
     }
 
     /// Every consumer that the store has seen.

@@ -10,7 +10,7 @@ use crate::reach;
 /// Show who changed what, when; newest last
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only this action: requeue, discard, replay, reset, pause, resume, rebuild, forget, reveal
+    /// Only this action: requeue, discard, replay, reset, pause, resume, rebuild, forget, reveal, rotate
     #[arg(long, value_name = "NAME")]
     action: Option<String>,
     /// Only what this person or service did

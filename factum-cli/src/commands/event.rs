@@ -78,6 +78,7 @@ pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     let (admin, eyes) = args.reveal.open(&cx.settings).await?;
     let mut event = admin.event(&args.id).await?;
     let what = event.envelope.id.to_string();
+    let bytes = event.envelope.data.len();
     eyes.look_at(&admin, &what, &mut event.envelope).await?;
     let roots = admin.trace(&event.envelope.id.to_string()).await?;
     let found = roots.iter().find_map(|root| find(root, &event));
@@ -89,7 +90,7 @@ pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
         cx.out.json(&Json { event: EventJson::of(&event), caused, troubles })?;
         return Ok(Done::Clean);
     }
-    let mut table = fields(&event);
+    let mut table = fields(&event, bytes);
     for node in caused {
         let what =
             format!("{}  {}  @{}", node.event.envelope.event_type, node.event.stream, node.event.position);
@@ -104,7 +105,7 @@ pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     Ok(Done::Clean)
 }
 
-fn fields(event: &Recorded) -> Table {
+fn fields(event: &Recorded, bytes: usize) -> Table {
     let envelope = &event.envelope;
     let mut table = Table::new([Column::Left("field"), Column::Left("value")]).without_head();
     let mut row = |name: &str, value: String| {
@@ -124,7 +125,7 @@ fn fields(event: &Recorded) -> Table {
     row("cause", envelope.causation.map(|id| id.to_string()).unwrap_or_default());
     row("actor", envelope.actor.as_ref().map(ToString::to_string).unwrap_or_default());
     row("trace", envelope.trace.as_ref().map(ToString::to_string).unwrap_or_default());
-    row("content", format!("{}, {}", envelope.content_type, counted(envelope.data.len() as u64, "byte")));
+    row("content", format!("{}, {}", envelope.content_type, counted(bytes as u64, "byte")));
     table
 }
 

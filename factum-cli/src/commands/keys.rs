@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{Cx, Done};
 use crate::error::CliError;
 use crate::output::{Cell, Column, Style, Table, counted, grouped};
+use crate::reach;
 use crate::reveal::{KeysArgs, told};
 
 /// Look at the keys of personal data; make or rotate the master key
@@ -28,7 +29,7 @@ enum Action {
         /// Where to; must not exist
         file: PathBuf,
     },
-    /// Wrap every key by another master key; start apps again with it, and destroy the old one
+    /// Wrap every key by another master key; start apps again with it, and destroy the old one; kept in the audit
     Rotate {
         /// The file with the new master key
         #[arg(long, value_name = "FILE")]
@@ -56,7 +57,7 @@ struct RotateJson {
     master: String,
 }
 
-pub(crate) fn run(args: &Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
+pub(crate) async fn run(args: &Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     match &args.action {
         None => list(args, cx),
         Some(Action::New { file }) => {
@@ -78,6 +79,9 @@ pub(crate) fn run(args: &Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
             let old = ring.master_fingerprint();
             let next = MasterKey::read(to).map_err(|error| CliError::unreachable(told(&error)))?;
             let master = next.fingerprint();
+            // Before it is done, as with everything that cannot be taken back.
+            let admin = reach::admin(&cx.settings)?;
+            admin.audit_rotate(ring.ring(), &old, &master).await?;
             let keys = ring.rotate(next)?;
             if cx.out.is_json() {
                 cx.out.json(&RotateJson { keys, master })?;

@@ -9,6 +9,7 @@ use super::{Cx, Done};
 use crate::error::CliError;
 use crate::output::{Output, Style, counted, cut, day_time, length, printable_line, width_of};
 use crate::reach;
+use crate::reveal::Eyes;
 use crate::shown::EventJson;
 
 /// Show what caused what, as a tree
@@ -51,7 +52,13 @@ const INDENT_MAX: usize = 20;
 
 pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     let admin = reach::admin(&cx.settings)?;
-    let roots = admin.trace(&args.id).await?;
+    let eyes = Eyes::masked(&admin).await?;
+    let mut roots = admin.trace(&args.id).await?;
+    let mut open: Vec<&mut TraceNode> = roots.iter_mut().collect();
+    while let Some(node) = open.pop() {
+        eyes.show(&mut node.event.envelope)?;
+        open.extend(&mut node.caused);
+    }
     let Some(start) = roots.iter().map(|root| root.event.envelope.time).min() else { return Ok(Done::Clean) };
     let placed = place(&roots);
     let troubles = placed.iter().map(|placed| placed.node.troubles.len()).sum();

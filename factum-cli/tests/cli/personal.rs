@@ -171,6 +171,8 @@ async fn the_master_key_is_rotated_and_the_old_one_opens_nothing() {
     let shown =
         all(&terminal, &[&["keys", "new", "next.key"], &["keys", "rotate", "--to", "next.key"], &["keys"]]);
     assert!(shown.contains("2 keys wrapped by master key") && shown.contains("[exit 3]"), "{shown}");
+    let audit = run(&terminal, &["audit", "--action", "rotate"]);
+    assert!(audit.contains("ann") && audit.contains("from master key ffffffff to ffffffff"), "{audit}");
     std::fs::rename(terminal.folder().join("next.key"), terminal.folder().join("master.key")).unwrap();
     assert!(run(&terminal, &["event", "1", "--reveal"]).contains(CANARY));
 }

@@ -196,9 +196,20 @@ impl Admin {
     /// # Errors
     /// When the store fails; nothing may be shown then.
     pub async fn audit_reveal(&self, what: &str, values: usize) -> Result<(), AdminError> {
+        self.note("reveal", what, format!("{values} personal values")).await
+    }
+
+    /// Notes that the keys of a ring are about to be wrapped by another master key.
+    ///
+    /// # Errors
+    /// When the store fails; nothing may be rotated then.
+    pub async fn audit_rotate(&self, ring: &str, from: &str, to: &str) -> Result<(), AdminError> {
+        self.note("rotate", ring, format!("from master key {from} to {to}")).await
+    }
+
+    async fn note(&self, action: &str, target: &str, detail: String) -> Result<(), AdminError> {
         let mut work = self.store.begin().await?;
-        let detail = format!("{values} personal values");
-        work.put(self.audit_record("reveal", what, detail).await?, Guard::Absent);
+        work.put(self.audit_record(action, target, detail).await?, Guard::Absent);
         match work.commit().await {
             Commit::Committed(_) => Ok(()),
             other => Err(as_store_error(other).into()),
