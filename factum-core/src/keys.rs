@@ -137,7 +137,8 @@ pub trait Keys: Send + Sync + 'static {
     /// When it was changed or moved, its key is lost, or the keys cannot be reached.
     fn open(&self, sealed: &str, bound: &Bound<'_>) -> Result<Personal<Vec<u8>>, KeysError>;
 
-    /// What is known of a subject.
+    /// What is known of a subject. Of one that was forgotten, nothing opens after this answered, whatever was held in
+    /// memory.
     ///
     /// # Errors
     /// When the keys cannot be reached.

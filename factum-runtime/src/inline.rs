@@ -13,20 +13,23 @@ use std::time::Duration;
 use async_trait::async_trait;
 use factum_core::projection::PhysicalNames;
 use factum_core::{
-    AppendError, Appended, Attempt, Commit, Conflict, Context, Envelope, EventSet, Expected, Failure, Gate,
-    Guard, Lock, Origin, Page, Position, Projection, Query, Record, RecordKind, RecordQuery, Rows, Sql,
-    Store, StoreError, StoreErrorKind, StoreGuarantees, StreamId, Timestamp, Value, Version, Work,
-    WriteError,
+    AppendError, Appended, Attempt, Commit, Conflict, Context, Envelope, Event as _, EventName, EventSet,
+    Expected, Failure, Gate, Guard, Lock, Origin, Page, Position, Projection, Query, Record, RecordKind,
+    RecordQuery, Rows, Sql, Store, StoreError, StoreErrorKind, StoreGuarantees, StreamId, SubjectForgotten,
+    Timestamp, Value, Version, Work, WriteError,
 };
 
 use crate::contracts;
-use crate::erase;
+use crate::erase::{self, tombstone};
 use crate::instance::as_store_error;
 use crate::projection::{self, create_tables};
-use crate::state::{ProjectionState, as_seen, read, to_bytes};
+use crate::state::{PersonalTable, ProjectionState, as_seen, read, to_bytes};
 
 /// How long a retry with the same event ids is told apart from a first append.
 const RETRY_WINDOW: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Most subjects that may be forgotten while one append is on its way; more is no coincidence.
+const FORGOTTEN_MAX: u32 = 16;
 
 /// What the records of inline projections are listed under.
 const GROUP: &str = "inline";
@@ -92,6 +95,7 @@ impl InlineStore {
     ) -> Result<(), StoreError> {
         let record = self.inner.find_one(RecordKind::PROJECTION, &inline.name).await?;
         let mut state = record.as_ref().map(read::<ProjectionState>).transpose()?.unwrap_or_default();
+        let mut revision = record.map_or(0, |record| record.revision);
         erase::check(tables)?;
         if state.live.as_deref() == Some(suffix) {
             return Ok(());
@@ -102,29 +106,52 @@ impl InlineStore {
             // A first try that did not end left rows behind.
             work.execute(format!("delete from {}__{suffix}", table.name).into(), vec![]);
         }
+        let personal = erase::personal_tables(tables, suffix);
+        if !personal.is_empty() {
+            // Before the first value is in them, so that whoever forgets meanwhile empties them too.
+            state.personal.retain(|known| personal.iter().all(|new| new.table != known.table));
+            state.personal.extend(personal.iter().cloned());
+            work.put(record_of(inline, &state), as_seen(revision));
+            revision += 1;
+        }
         committed(work.commit().await)?;
-        self.fill(inline).await?;
+        self.fill(inline, &personal).await?;
         state.retired.extend(state.live.take());
         state.live = Some(suffix.to_owned());
         state.tables = tables.iter().map(|table| table.name.to_string()).collect();
-        state.personal.extend(erase::personal_tables(tables, suffix));
         let mut work = self.inner.begin().await?;
-        let revision = record.map_or(0, |record| record.revision);
-        let new = Record::new(RecordKind::PROJECTION, GROUP, inline.name.clone(), to_bytes(&state));
-        work.put(new, as_seen(revision));
+        work.put(record_of(inline, &state), as_seen(revision));
         committed(work.commit().await)
     }
 
-    async fn fill(&self, inline: &Inline) -> Result<(), StoreError> {
-        let types = inline.types.iter().map(|known| known.name.clone()).collect();
+    async fn fill(&self, inline: &Inline, personal: &[PersonalTable]) -> Result<(), StoreError> {
+        let mut types: Vec<EventName> = inline.types.iter().map(|known| known.name.clone()).collect();
+        if !personal.is_empty() {
+            types.push(SubjectForgotten::TYPE.name);
+        }
         let mut query = Query { types, limit: Query::LIMIT_MAX, ..Query::default() };
         loop {
             let page = self.inner.read(&query).await?;
+            // Looked once more after the last one was committed: what was opened for it may have been forgotten since.
+            if page.events.is_empty() && !page.more {
+                return Ok(());
+            }
             let now = self.inner.now().await?;
             let mut work = self.inner.begin().await?;
             for event in &page.events {
                 let (stream, version, position) = (event.stream.clone(), event.version, event.position);
                 let origin = Origin::Log { stream, version, position };
+                if erase::is_forgotten(&event.envelope.event_type) {
+                    let told = SubjectForgotten::decode(&event.envelope.event_type, &event.envelope.data);
+                    let told =
+                        told.map_err(|error| StoreError::new(StoreErrorKind::Corrupt, error.to_string()))?;
+                    for table in personal {
+                        erase::purge(table, told.subject(), work.as_mut())?;
+                    }
+                }
+                if !inline.follows(&event.envelope) {
+                    continue;
+                }
                 let applied =
                     apply(inline, self.inner.gate().as_ref(), &event.envelope, &origin, now, work.as_mut());
                 applied.await.map_err(|error| {
@@ -136,12 +163,13 @@ impl InlineStore {
                 })?;
             }
             committed(work.commit().await)?;
-            if !page.more {
-                return Ok(());
-            }
             query.after = page.end;
         }
     }
+}
+
+fn record_of(inline: &Inline, state: &ProjectionState) -> Record {
+    Record::new(RecordKind::PROJECTION, GROUP, inline.name.clone(), to_bytes(state))
 }
 
 /// Applies one event, opened as the projection knows it.
@@ -201,6 +229,7 @@ impl Store for InlineStore {
         let now = self.inner.now().await?;
         let work = self.inner.begin().await?;
         Ok(Box::new(InlineWork {
+            store: self.inner.clone(),
             inner: work,
             now,
             projections: self.projections.clone(),
@@ -217,14 +246,25 @@ impl Store for InlineStore {
         if !events.iter().any(|event| self.projections.iter().any(|inline| inline.follows(event))) {
             return self.inner.append(to, expected, events).await;
         }
-        let mut work = self.begin().await?;
-        work.append(to.clone(), expected.clone(), events.to_vec());
-        let committed = match work.commit().await {
-            // Met before under the same ids: the tables have it, and the log answers as the first time.
-            Commit::Conflict(Conflict::Record { kind: RecordKind::MARK, id, .. }) if id.starts_with(MARK) => {
-                return self.inner.append(to, expected, events).await;
+        let mut undone = 0;
+        let committed = loop {
+            let mut work = self.begin().await?;
+            work.append(to.clone(), expected.clone(), events.to_vec());
+            match work.commit().await {
+                // Met before under the same ids: the tables have it, and the log answers as the first time.
+                Commit::Conflict(Conflict::Record { kind: RecordKind::MARK, id, .. })
+                    if id.starts_with(MARK) =>
+                {
+                    return self.inner.append(to, expected, events).await;
+                }
+                // A subject was forgotten in between: once more, and its values are forgotten.
+                Commit::Conflict(Conflict::Record { kind, id, .. })
+                    if tombstone::is_met(kind, &id) && undone < FORGOTTEN_MAX =>
+                {
+                    undone += 1;
+                }
+                other => break other.into_result()?,
             }
-            other => other.into_result()?,
         };
         let first = committed.appended.into_iter().next();
         first.ok_or_else(|| StoreError::new(StoreErrorKind::Other, "the commit named no append").into())
@@ -242,6 +282,7 @@ impl Store for InlineStore {
 const MARK: &str = "inline/";
 
 struct InlineWork {
+    store: Arc<dyn Store>,
     inner: Box<dyn Work>,
     now: Timestamp,
     projections: Vec<Inline>,
@@ -252,12 +293,15 @@ impl InlineWork {
     /// Collects what the projections make of the collected appends.
     async fn project(&mut self) -> Result<(), WriteError> {
         let gate = self.inner.gate().clone();
-        for (stream, expected, events) in std::mem::take(&mut self.appends) {
+        for (stream, expected, mut events) in std::mem::take(&mut self.appends) {
             let before = match expected {
                 Expected::NoStream => Version::EMPTY,
                 Expected::At(version) => version,
                 Expected::Any | Expected::Unchanged { .. } => return Err(self.indefinite(&stream, &events)),
             };
+            for event in &mut events {
+                tombstone::guard(self.store.as_ref(), event, self.inner.as_mut()).await?;
+            }
             for (index, event) in events.iter().enumerate() {
                 let version = Version::at(before.number() + index as u64 + 1);
                 // The position is given by the commit; nothing may depend on it here.

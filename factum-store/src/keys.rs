@@ -309,8 +309,13 @@ impl Keys for KeyRing {
     }
 
     fn subject(&self, subject: &str) -> Result<SubjectState, KeysError> {
-        let row = self.lock().table.by_subject(subject)?;
-        Ok(row.map_or(SubjectState::Unknown, |row| row.state()))
+        let mut open = self.lock();
+        let state = open.table.by_subject(subject)?.map_or(SubjectState::Unknown, |row| row.state());
+        if let SubjectState::Forgotten { .. } = state {
+            // Another process may have destroyed it a moment ago.
+            open.held.clear();
+        }
+        Ok(state)
     }
 
     fn forget(&self, subject: &str) -> Result<SubjectState, KeysError> {

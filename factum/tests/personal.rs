@@ -5,6 +5,8 @@
 
 #[path = "personal/erased.rs"]
 mod erased;
+#[path = "personal/inline.rs"]
+mod inline;
 #[path = "personal/keys.rs"]
 mod keys;
 #[path = "personal/kit.rs"]

@@ -11,12 +11,12 @@ use factum_contract::personal::sealed;
 use factum_core::keys::{KeyName, SubjectState};
 use factum_core::{
     Actor, Commit, ConsumerName, Envelope, EventId, Expected, Guard, Keys, KeysError, Maintenance, Position,
-    Query, RecordKind, RecordQuery, StoreError, StoreErrorKind, SubjectForgotten, values,
+    Query, RecordKind, RecordQuery, StoreError, StoreErrorKind, SubjectForgotten, Work, values,
 };
 
 use super::follow::Progress;
 use super::{Admin, AdminError, all_of, checkpoints};
-use crate::erase;
+use crate::erase::{self, tombstone};
 use crate::instance::as_store_error;
 use crate::projection::filler;
 use crate::state::{ProjectionState, SlotState, Troubled, read};
@@ -184,9 +184,13 @@ impl Admin {
         let plan = self.plan_forget(subject, progress).await?;
         keys.forget(subject).map_err(keys_failed)?;
         self.drop_snapshots().await?;
-        let position = self.purge(subject, envelope).await?;
+        let position = self.purge(subject, envelope, keys.as_ref()).await?;
         self.changed();
         let behind = self.wait_for_projections(position).await?;
+        // Once more: where units commit side by side, one may have been on its way beside the first time.
+        let mut work = self.store.begin().await?;
+        self.purge_tables(subject, work.as_mut()).await?;
+        committed(work.commit().await)?;
         scrub(maintenance).await?;
         Ok(Forgot { plan, position, behind })
     }
@@ -251,14 +255,18 @@ impl Admin {
     }
 
     /// Appends the event, empties the tables and keeps the audit, in one unit.
-    async fn purge(&self, subject: &str, envelope: Envelope) -> Result<Position, AdminError> {
+    async fn purge(
+        &self,
+        subject: &str,
+        envelope: Envelope,
+        keys: &dyn Keys,
+    ) -> Result<Position, AdminError> {
         let stream = SubjectForgotten::new(envelope.key.clone()).stream();
         let mut work = self.store.begin().await?;
-        for record in all_of(self.store.as_ref(), RecordKind::PROJECTION, RecordQuery::default()).await? {
-            for table in &read::<ProjectionState>(&record)?.personal {
-                erase::purge(table, subject, work.as_mut())?;
-            }
+        if let SubjectState::Forgotten { number } = keys.subject(subject).map_err(keys_failed)? {
+            tombstone::put(keys.ring(), number, work.as_mut());
         }
+        self.purge_tables(subject, work.as_mut()).await?;
         let expected = Expected::Any;
         work.append(stream.clone(), expected, vec![envelope.clone()]);
         work.put(
@@ -268,6 +276,15 @@ impl Admin {
         let done = work.commit().await.into_result()?;
         let told = done.appended.last().map(|appended| appended.position);
         told.ok_or_else(|| StoreError::new(StoreErrorKind::Other, "the commit named no append").into())
+    }
+
+    async fn purge_tables(&self, subject: &str, work: &mut dyn Work) -> Result<(), AdminError> {
+        for record in all_of(self.store.as_ref(), RecordKind::PROJECTION, RecordQuery::default()).await? {
+            for table in &read::<ProjectionState>(&record)?.personal {
+                erase::purge(table, subject, work)?;
+            }
+        }
+        Ok(())
     }
 
     /// Waits until projections that run have met the event; answers those that have not.

@@ -75,6 +75,24 @@ fn what_one_process_forgets_another_stops_opening() {
 }
 
 #[test]
+fn a_process_that_is_told_of_a_forgetting_opens_nothing_more_at_once() {
+    let place = Place::new();
+    let at = KeysAt::beside(&place.url()).unwrap();
+    let (one, other) = (
+        KeyRing::open(&at, place.master.clone()).unwrap(),
+        KeyRing::open(&at, place.master.clone()).unwrap(),
+    );
+    let event = EventId::new();
+    let sealed = seal(&one, "c-1", event);
+    let open = || other.open(sealed.known().unwrap(), &bound(event)).unwrap();
+    assert!(!open().is_forgotten());
+    one.forget("c-1").unwrap();
+    // As projections do when they meet `subject.forgotten`.
+    assert!(matches!(other.subject("c-1").unwrap(), SubjectState::Forgotten { .. }));
+    assert!(open().is_forgotten());
+}
+
+#[test]
 fn two_processes_make_one_key_for_a_subject() {
     let place = Place::new();
     let at = KeysAt::beside(&place.url()).unwrap();
