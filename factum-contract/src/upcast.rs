@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use factum_core::NameError;
-use factum_core::personal::FORGOTTEN_FIELD;
+use factum_core::personal::{FORGOTTEN_FIELD, SEALED_FIELD};
 use serde_json::{Map, Value};
 
 use crate::schema::{Schema, Shape};
@@ -269,7 +269,7 @@ impl Step {
             Self::Split { field, by, into } => split(payload, field, by, into),
             Self::Join { fields, by, into } => join(payload, fields, by, into),
             Self::Map { field, values, otherwise } => field.each_parent(payload, &mut |object| {
-                let Some(value) = object.get_mut(&field.name).filter(|value| !is_forgotten(value)) else {
+                let Some(value) = object.get_mut(&field.name).filter(|value| !stands_in(value)) else {
                     return Ok(());
                 };
                 let old = plain_text(value).ok_or_else(|| field.error("map", expected_scalar(value)))?;
@@ -330,9 +330,9 @@ fn split(payload: &mut Value, field: &FieldPath, by: &str, into: &[FieldPath]) -
     let text = match field.take(payload) {
         None => return Ok(()),
         Some(Value::String(text)) => text,
-        // The parts of what is forgotten are forgotten.
-        Some(other) if is_forgotten(&other) => {
-            return into.iter().try_for_each(|path| path.put(payload, other.clone()));
+        // The parts of what is forgotten are forgotten; a sealed part would open nowhere.
+        Some(other) if stands_in(&other) => {
+            return into.iter().try_for_each(|path| path.put(payload, forgotten()));
         }
         Some(other) => return Err(field.error("split", format!("expected text, found {other}"))),
     };
@@ -341,11 +341,11 @@ fn split(payload: &mut Value, field: &FieldPath, by: &str, into: &[FieldPath]) -
 }
 
 fn join(payload: &mut Value, fields: &[FieldPath], by: &str, into: &FieldPath) -> Result<(), StepError> {
-    let (mut parts, mut forgotten) = (Vec::new(), None);
+    let (mut parts, mut is_forgotten) = (Vec::new(), false);
     for field in fields {
         let Some(value) = field.get(payload) else { continue };
-        if is_forgotten(&value) {
-            forgotten = Some(value);
+        if stands_in(&value) {
+            is_forgotten = true;
             continue;
         }
         parts.push(plain_text(&value).ok_or_else(|| field.error("join", expected_scalar(&value)))?);
@@ -353,13 +353,19 @@ fn join(payload: &mut Value, fields: &[FieldPath], by: &str, into: &FieldPath) -
     for field in fields {
         field.take(payload);
     }
-    into.put(payload, forgotten.unwrap_or_else(|| Value::String(parts.join(by))))
+    into.put(payload, if is_forgotten { forgotten() } else { Value::String(parts.join(by)) })
 }
 
-/// Whether a value is the marker of a personal value that was forgotten.
-fn is_forgotten(value: &Value) -> bool {
+/// Whether a value stands for a personal one that is forgotten, or sealed.
+fn stands_in(value: &Value) -> bool {
     let Value::Object(object) = value else { return false };
-    object.len() == 1 && object.get(FORGOTTEN_FIELD) == Some(&Value::Bool(true))
+    let is_sealed = object.get(SEALED_FIELD).is_some_and(Value::is_string);
+    object.len() == 1 && (is_sealed || object.get(FORGOTTEN_FIELD) == Some(&Value::Bool(true)))
+}
+
+/// The marker of a personal value that was forgotten.
+fn forgotten() -> Value {
+    Value::Object([(FORGOTTEN_FIELD.to_owned(), Value::Bool(true))].into_iter().collect())
 }
 
 fn plain_text(value: &Value) -> Option<String> {
@@ -464,6 +470,27 @@ mod tests {
         for step in steps {
             assert_eq!(after(&step, json!({"a": 1})), json!({"a": 1}), "{step:?}");
         }
+    }
+
+    #[test]
+    fn what_stands_for_a_personal_value_is_never_taken_for_one() {
+        let gone = json!({"$forgotten": true});
+        for value in [gone.clone(), json!({"$sealed": "1.r.1.x"})] {
+            let split = Step::Split {
+                field: path("name"),
+                by: " ".into(),
+                into: vec![path("first"), path("home.last")],
+            };
+            let parts = json!({"first": gone, "home": {"last": gone}});
+            assert_eq!(after(&split, json!({"name": value})), parts);
+            let join = Step::Join { fields: vec![path("a"), path("b")], by: "-".into(), into: path("c") };
+            assert_eq!(after(&join, json!({"a": "x", "b": value})), json!({"c": gone}));
+            let map = Step::Map { field: path("s"), values: BTreeMap::new(), otherwise: Some(json!(0)) };
+            assert_eq!(after(&map, json!({"s": value})), json!({"s": value}));
+        }
+        // An object that only looks like one is a mistake, as any other object is.
+        let split = Step::Split { field: path("name"), by: " ".into(), into: vec![path("first")] };
+        assert!(split.apply(&mut json!({"name": {"$forgotten": false}})).is_err());
     }
 
     #[test]

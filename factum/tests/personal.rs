@@ -15,3 +15,5 @@ mod kit;
 mod quiet;
 #[path = "personal/sealed.rs"]
 mod sealed;
+#[path = "personal/upcasts.rs"]
+mod upcasts;
