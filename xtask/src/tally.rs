@@ -13,11 +13,15 @@ pub struct Tally {
 
 impl Tally {
     /// Counts one line; lines that are no runner's closing line count nothing.
+    ///
+    /// Nextest shows what a failed test has printed, with the closing line of `cargo test` in it: nextest's own closing
+    /// line, which comes last, stands for all of them.
     pub fn read(&mut self, line: &str) {
         let line = line.trim();
         let counts = match line.strip_prefix("test result: ") {
             Some(counts) => counts,
             None if line.starts_with("Summary [") => {
+                *self = Self::default();
                 line.split_once(" run: ").map_or("", |(_, counts)| counts)
             }
             None => return,
@@ -64,5 +68,12 @@ mod tests {
         let bad = "     Summary [   9.100s] 7/9 tests run: 4 passed, 1 failed, 1 timed out, 1 exec failed, 0 skipped";
         assert_eq!(tally(&[good]), (12, 0));
         assert_eq!(tally(&[bad]), (4, 3));
+    }
+
+    #[test]
+    fn a_test_that_fails_under_nextest_counts_once() {
+        let shown = "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 3 filtered out; finished in 0.01s";
+        let closing = "     Summary [   0.100s] 4 tests run: 3 passed, 1 failed, 0 skipped";
+        assert_eq!(tally(&[shown, shown, closing]), (3, 1));
     }
 }
