@@ -274,6 +274,7 @@ pub fn compare_under(old: &Contract, new: &Contract, policy: Policy) -> Comparis
 
 /// What [`compare_under`] answers for a mode, without judging change by change: a fraction of the work, for gates
 /// where most comparisons have nothing to tell.
+#[cfg(feature = "tooling")]
 pub(crate) fn outcome_under(old: &Contract, new: &Contract, policy: Policy, mode: Mode) -> Outcome {
     let changes = changes(old, new, Detail::Listed);
     let way = |side: Side| whole(old, new, policy, side, &changes);
@@ -285,6 +286,7 @@ pub(crate) fn outcome_under(old: &Contract, new: &Contract, policy: Policy, mode
 }
 
 /// Every change between two versions, without what it means.
+#[cfg(feature = "tooling")]
 pub(crate) fn list_changes(old: &Contract, new: &Contract) -> Vec<Change> {
     changes(old, new, Detail::Listed)
 }
@@ -293,6 +295,7 @@ pub(crate) fn list_changes(old: &Contract, new: &Contract) -> Vec<Change> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Detail {
     /// That it is there.
+    #[cfg(feature = "tooling")]
     Listed,
     /// What it means by itself, under a policy.
     Judged(Policy),

@@ -238,6 +238,7 @@ impl Walk<'_> {
             Detail::Judged(_) => {
                 unjudged(format!("more than {JUDGED_MAX} changes are not judged one by one"))
             }
+            #[cfg(feature = "tooling")]
             Detail::Listed => unjudged("it was not judged".to_owned()),
         };
         self.push(path, kind, before, after, backward, forward);
