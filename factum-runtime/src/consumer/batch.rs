@@ -32,9 +32,8 @@ type Last = [Position; SLOTS as usize];
 /// next is already there.
 const IN_ORDER_MAX: usize = 2;
 
-/// A batch that was handled and not yet committed.
-struct Collected {
-    work: Box<dyn Work>,
+/// Events that were handled together.
+struct Batch {
     last: Last,
     /// How many of the queue it covers, and how many of those it ran.
     events: usize,
@@ -42,21 +41,17 @@ struct Collected {
     started: Duration,
 }
 
-/// A batch whose commit is under way.
-struct Flight {
-    commit: JoinHandle<Commit>,
-    ended: watch::Receiver<bool>,
-    last: Last,
-    events: usize,
-    ran: usize,
-    started: Duration,
+/// A batch that is not yet committed.
+struct Collected {
+    batch: Batch,
+    work: Box<dyn Work>,
 }
 
-/// A batch that is done.
-struct Done {
-    events: usize,
-    ran: usize,
-    started: Duration,
+/// A batch whose commit is under way.
+struct Flight {
+    batch: Batch,
+    commit: JoinHandle<Commit>,
+    ended: watch::Receiver<bool>,
 }
 
 impl Lane {
@@ -66,7 +61,7 @@ impl Lane {
         let most = if self.shared.store.guarantees().commits_in_order { IN_ORDER_MAX } else { 1 };
         let mut flights: VecDeque<Flight> = VecDeque::with_capacity(most);
         loop {
-            let ahead = flights.iter().map(|flight| flight.events).sum();
+            let ahead = flights.iter().map(|flight| flight.batch.events).sum();
             if !flights.is_empty() && ahead >= self.queue.len() && self.coming.is_none() {
                 // The end of a page is no reason to let the store wait.
                 self.coming = live.try_recv().ok();
@@ -89,17 +84,17 @@ impl Lane {
                     None => return self.give_up(flights).await,
                 }
             }
-            let mut looked_through = None;
-            match collected {
-                Some(collected) if has_writes => flights.push_back(take_off(collected).await),
-                other => looked_through = Some(other),
-            }
+            let (taken_off, looked_through) = match collected {
+                Some(collected) if has_writes => (Some(take_off(collected).await), None),
+                Some(collected) => (None, Some(collected.batch)),
+                None => (None, None),
+            };
             // Counted while the store is busy with what has just been handed to it.
-            landed.into_iter().for_each(|landed| self.batch_handled(&landed));
-            match looked_through {
-                None => {}
-                Some(Some(collected)) => self.looked_through(&collected),
-                Some(None) => {
+            landed.iter().for_each(|batch| self.batch_handled(batch));
+            match (taken_off, looked_through) {
+                (Some(flight), _) => flights.push_back(flight),
+                (None, Some(batch)) => self.looked_through(&batch),
+                (None, None) => {
                     self.singly = next;
                     return Ok(());
                 }
@@ -146,24 +141,24 @@ impl Lane {
             for held in &self.held {
                 let number = usize::from(held.slot.number());
                 if last[number] > Position::START {
-                    let before = flights.iter().filter(|flight| flight.last[number] > Position::START);
+                    let before = flights.iter().filter(|flight| flight.batch.last[number] > Position::START);
                     let (record, guard) = held.record_after(&self.shared, last[number], before.count());
                     work.put(record, guard);
                 }
             }
         }
-        Ok(Some(Collected { work, last, events, ran, started }))
+        Ok(Some(Collected { batch: Batch { last, events, ran, started }, work }))
     }
 
     /// Waits for a commit; `None` when nothing of it happened.
-    async fn land(&mut self, flight: Flight) -> Result<Option<Done>, LaneEnd> {
+    async fn land(&mut self, flight: Flight) -> Result<Option<Batch>, LaneEnd> {
         let commit = ended(flight.commit).await?;
         let Committed::Yes = Self::judge(commit)? else {
-            self.singly = flight.events;
+            self.singly = flight.batch.events;
             return Ok(None);
         };
-        self.moved(&flight.last);
-        Ok(Some(Done { events: flight.events, ran: flight.ran, started: flight.started }))
+        self.moved(&flight.batch.last);
+        Ok(Some(flight.batch))
     }
 
     /// Waits for what was begun after a batch that failed: it failed too, but for slots that were not in that batch.
@@ -172,8 +167,8 @@ impl Lane {
             match ended(flight.commit).await? {
                 Commit::Committed(_) => {
                     // Its events stay in the queue, and are passed over there.
-                    self.moved(&flight.last);
-                    count(&self.shared.metrics.handled, flight.ran as u64);
+                    self.moved(&flight.batch.last);
+                    count(&self.shared.metrics.handled, flight.batch.ran as u64);
                 }
                 Commit::Unknown(error) => return Err(LaneEnd::Store(error)),
                 Commit::Conflict(_) | Commit::Failed(_) => {}
@@ -193,26 +188,25 @@ impl Lane {
     }
 
     /// A batch without effects in the store: its checkpoints are written later.
-    fn looked_through(&mut self, collected: &Collected) {
+    fn looked_through(&mut self, batch: &Batch) {
         for held in &mut self.held {
-            let position = collected.last[usize::from(held.slot.number())];
+            let position = batch.last[usize::from(held.slot.number())];
             if position > Position::START {
                 held.done = position;
                 self.shared.progress.set(held.slot, held.done);
             }
         }
         self.note_unwritten(WRITE_HANDLED);
-        let Collected { events, ran, started, .. } = *collected;
-        self.batch_handled(&Done { events, ran, started });
+        self.batch_handled(batch);
     }
 
-    fn batch_handled(&mut self, done: &Done) {
+    fn batch_handled(&mut self, batch: &Batch) {
         self.shared.succeeded();
-        count(&self.shared.metrics.handled, done.ran as u64);
+        count(&self.shared.metrics.handled, batch.ran as u64);
         self.look();
-        self.shared.metrics.attempt.observe(self.looked.saturating_sub(done.started));
+        self.shared.metrics.attempt.observe(self.looked.saturating_sub(batch.started));
         let now = self.now();
-        for next in self.queue.drain(..done.events) {
+        for next in self.queue.drain(..batch.events) {
             self.tally.end_to_end(now.since(self.page[next.index].envelope.time));
         }
         self.tell();
@@ -230,7 +224,7 @@ async fn ended(commit: JoinHandle<Commit>) -> Result<Commit, LaneEnd> {
 
 /// Starts a batch's commit beside the lane. It ends by itself, whatever becomes of the lane: all of it or none.
 async fn take_off(collected: Collected) -> Flight {
-    let Collected { work, last, events, ran, started } = collected;
+    let Collected { batch, work } = collected;
     let (sender, ended) = watch::channel(false);
     let mut commit = Box::pin(async move {
         let commit = work.commit().await;
@@ -245,7 +239,7 @@ async fn take_off(collected: Collected) -> Flight {
             Poll::Pending => commit.await,
         }
     });
-    Flight { commit, ended, last, events, ran, started }
+    Flight { batch, commit, ended }
 }
 
 /// A unit of work that reads only once the batch before has committed.
