@@ -341,10 +341,14 @@ impl Work for InlineWork {
     }
 
     fn append(&mut self, to: StreamId, expected: Expected, mut events: Vec<Envelope>) {
-        if events.iter().any(|event| self.projections.iter().any(|inline| inline.follows(event))) {
-            // Sealed here, so that tables hold no more than readers of the log will be given; what cannot be sealed
-            // fails the unit below.
-            let sealed = self.inner.gate().seal(&events).ok().flatten();
+        let gate = self.inner.gate().clone();
+        let is_followed =
+            events.iter().any(|event| self.projections.iter().any(|inline| inline.follows(event)));
+        // What is not admitted, or cannot be sealed, fails the unit below, and no projection sees it.
+        if is_followed && events.iter().all(|event| gate.admit(event).is_ok()) {
+            // Sealed here, so that tables hold no more than readers of the log will be given; after it was admitted,
+            // because a sealed value says nothing of itself.
+            let sealed = gate.seal(&events).ok().flatten();
             for (event, data) in events.iter_mut().zip(sealed.into_iter().flatten()) {
                 event.data = data;
             }

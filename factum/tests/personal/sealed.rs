@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use factum::contract::Contracts;
 use factum::{
-    App, Broker, Bytes, Consumer, Context, Envelope, Event, EventId, EventType, Expected, Failure, Handler,
-    Personal, Relay, StartAt, Unopened, WriteError,
+    App, AppendError, Broker, Bytes, Consumer, Context, Envelope, Event, EventId, EventType, Expected,
+    Failure, Handler, InlineStore, Personal, Relay, StartAt, Store, Unopened, WriteError,
 };
 
 use crate::kit::*;
@@ -170,4 +170,23 @@ fn what_is_sealed_elsewhere_reads_as_forgotten() {
         append(&here.store, &arrived).await;
         assert_eq!(last(&here.store).await.envelope.data, arrived.data, "taken in as it is");
     });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_personal_value_that_breaks_its_contract_is_refused_where_a_projection_is_inline_too() {
+    let opened = memory().await;
+    let inline = InlineStore::new(opened.store.clone()).projection(Addresses).await.unwrap();
+    let inline: Arc<dyn Store> = Arc::new(inline);
+    let broken =
+        |data: &'static str| Envelope { data: Bytes::from_static(data.as_bytes()), ..joined("c-1", CANARY) };
+    let event = broken(r#"{"customerId":"c-1","email":17}"#);
+    for store in [&opened.store, &inline] {
+        let to = event.stream().unwrap();
+        let error = store.append(&to, Expected::NoStream, std::slice::from_ref(&event)).await.unwrap_err();
+        let AppendError::Refused(breach) = &error else { panic!("{error:?}") };
+        assert_eq!((breach.path.as_str(), breach.rule.as_str()), ("/email", "type"), "{breach}");
+    }
+    let good = joined("c-1", CANARY);
+    inline.append(&good.stream().unwrap(), Expected::NoStream, std::slice::from_ref(&good)).await.unwrap();
+    assert!(String::from_utf8_lossy(&last(&opened.store).await.envelope.data).contains("$sealed"));
 }
