@@ -71,11 +71,57 @@ impl FromStr for Timestamp {
     type Err = TimestampError;
 
     fn from_str(text: &str) -> Result<Self, TimestampError> {
+        if let Some(micros) = utc(text.as_bytes()) {
+            return Ok(Self(micros));
+        }
         let parsed = text.parse::<jiff::Timestamp>();
         let time = parsed.map_err(|_| TimestampError { found: text.chars().take(80).collect() })?;
         Ok(Self(time.as_microsecond()))
     }
 }
+
+/// Reads the usual spelling, `2026-01-05T10:00:00.25Z`, an order of magnitude sooner than the library reads every one.
+///
+/// `None` is no verdict: the library decides. Days are counted from March, so that leap days end a year.
+fn utc(text: &[u8]) -> Option<i64> {
+    let (clock, rest) = text.split_at_checked(19)?;
+    let is_shaped = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    if is_shaped.iter().any(|(at, byte)| clock[*at] != *byte) {
+        return None;
+    }
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0_i64, |number, byte| match byte {
+            b'0'..=b'9' => Some(number * 10 + i64::from(byte - b'0')),
+            _ => None,
+        })
+    };
+    let (year, month, day) = (number(&clock[0..4])?, number(&clock[5..7])?, number(&clock[8..10])?);
+    let (hour, minute, second) = (number(&clock[11..13])?, number(&clock[14..16])?, number(&clock[17..19])?);
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days_of_month = match month {
+        2 => 28 + i64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if year < 1 || !(1..=days_of_month).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let micros = match rest {
+        [b'Z'] => 0,
+        [b'.', fraction @ .., b'Z'] if (1..=6).contains(&fraction.len()) => {
+            number(fraction)? * 10_i64.pow(6 - fraction.len() as u32)
+        }
+        _ => return None,
+    };
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
+    let seconds = (days - DAYS_TO_1970) * 86_400 + hour * 3_600 + minute * 60 + second;
+    Some(seconds * 1_000_000 + micros)
+}
+
+/// Days from 1 March of the year 0 to 1970-01-01.
+const DAYS_TO_1970: i64 = 719_468;
 
 impl serde::Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -101,5 +147,31 @@ mod tests {
         assert!("yesterday".parse::<Timestamp>().is_err());
         assert_eq!(time.plus(Duration::from_secs(1)).since(time), Duration::from_secs(1));
         assert_eq!(time.since(time.plus(Duration::from_secs(1))), Duration::ZERO);
+    }
+    #[test]
+    fn the_usual_spelling_reads_as_the_library_reads_it() {
+        let library = |text: &str| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond);
+        let (mut read, mut left) = (0, 0);
+        let mut agree = |text: String| match utc(text.as_bytes()) {
+            Some(micros) => {
+                assert_eq!(Some(micros), library(&text), "{text}");
+                read += 1;
+            }
+            None => left += 1,
+        };
+        for year in (1..=9999).step_by(3).chain([4, 100, 400, 1600, 1900, 1904, 1970, 2000, 2024, 2100]) {
+            for (month, day) in
+                [(1, 1), (2, 28), (2, 29), (2, 30), (3, 1), (4, 31), (6, 15), (12, 31), (13, 1)]
+            {
+                agree(format!("{year:04}-{month:02}-{day:02}T23:59:59Z"));
+            }
+        }
+        for tail in [".5Z", ".000001Z", ".999999Z", ".1234567Z", ".Z", "z", "+00:00", "", "Z ", ".5"] {
+            agree(format!("2026-01-05T10:00:00{tail}"));
+        }
+        for clock in ["24:00:00", "23:60:00", "23:59:60", "-1:00:00", "1 :00:00", "00:00:00"] {
+            agree(format!("1969-12-31T{clock}.25Z"));
+        }
+        assert!(read > 17_000 && left > 12_000, "{read} were read, {left} were left to the library");
     }
 }
