@@ -180,7 +180,10 @@ impl App {
         self.agree().await?;
         record_contracts(self.store.as_ref()).await?;
         self.note_replays().await?;
-        let instance = Instance::new();
+        // Projections have one slot each: there is nothing to share.
+        let inboxes = self.inboxes.iter().map(|declared| &declared.consumer);
+        let runs = self.consumers.iter().chain(inboxes).map(|consumer| consumer.name().to_string());
+        let instance = Instance::new(runs.collect());
         instance.renew(self.store.as_ref()).await?;
         let (stopper, stop) = Stopper::new();
         let core =
@@ -338,10 +341,10 @@ async fn keep_lease(core: Arc<Core>, stop: Stop) {
     }
 }
 
-/// Removes marks and replies past their window.
+/// Removes marks and replies past their window, and instances past their lease.
 async fn purge(core: Arc<Core>, stop: Stop) {
     loop {
-        for kind in [RecordKind::MARK, RecordKind::REPLY] {
+        for kind in [RecordKind::MARK, RecordKind::REPLY, RecordKind::INSTANCE] {
             if let Err(error) = purge_kind(core.store.as_ref(), kind).await {
                 tracing::warn!(
                     ?kind,
@@ -403,7 +406,8 @@ async fn mind_projection(
     declared: &Declared,
     fillers: &mut Fillers,
 ) -> Result<(), StoreError> {
-    let state = declared.prepare(core.store.as_ref()).await?;
+    let has_tables = |suffix: &str| fillers.contains_key(suffix);
+    let state = declared.prepare(core.store.as_ref(), has_tables).await?;
     let wanted: Vec<String> = [&state.live, &state.building].into_iter().flatten().cloned().collect();
     let gone: Vec<String> = fillers.keys().filter(|suffix| !wanted.contains(suffix)).cloned().collect();
     for suffix in gone {

@@ -3,13 +3,18 @@
 //! An instance renews a lease. One that died on this machine is told at once by its process number and start time,
 //! so that a restart after a crash waits for nothing; one elsewhere is given until its lease ends. Being wrong here
 //! costs time, never correctness: every commit of a slot names the slot's revision, and taking a slot moves it.
+//! What an instance runs stands in its record, so that instances can share a consumer's slots without speaking to each
+//! other.
 
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use factum_core::{Commit, EventId, Guard, Record, RecordKind, Store, StoreError, Timestamp};
+use factum_core::{
+    Commit, ConsumerName, EventId, Guard, Record, RecordKind, RecordQuery, Store, StoreError, Timestamp,
+};
 
+use crate::admin::all_of;
 use crate::state::{InstanceState, read, to_bytes};
 
 /// How long an instance may be silent before its slots are taken over.
@@ -27,11 +32,13 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    pub(crate) fn new() -> Arc<Self> {
+    /// An instance that runs these consumers.
+    pub(crate) fn new(consumers: Vec<String>) -> Arc<Self> {
         let id = EventId::new().to_string();
         LIVING.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
         let pid = std::process::id();
-        let state = InstanceState { host: host(), pid, started: process_start(pid).unwrap_or(0) };
+        let started = process_start(pid).unwrap_or(0);
+        let state = InstanceState { host: host(), pid, started, consumers };
         Arc::new(Self { id, state })
     }
 
@@ -66,18 +73,43 @@ impl Instance {
             return Ok(true);
         }
         let Some(record) = store.find_one(RecordKind::INSTANCE, id).await? else { return Ok(false) };
-        let now = store.now().await?;
+        Ok(self.is_alive(&record, store.now().await?))
+    }
+
+    fn is_alive(&self, record: &Record, now: Timestamp) -> bool {
         if record.due.is_none_or(|due| due <= now) {
-            return Ok(false);
+            return false;
         }
-        let Ok(state) = read::<InstanceState>(&record) else { return Ok(true) };
+        let Ok(state) = read::<InstanceState>(record) else { return true };
         if state.host.is_empty() || state.host != self.state.host {
-            return Ok(true);
+            return true;
         }
         if state.pid == self.state.pid && state.started == self.state.started {
-            return Ok(LIVING.lock().unwrap_or_else(PoisonError::into_inner).contains(id));
+            return LIVING.lock().unwrap_or_else(PoisonError::into_inner).contains(&record.id);
         }
-        Ok(process_start(state.pid).is_some_and(|started| started == state.started))
+        process_start(state.pid).is_some_and(|started| started == state.started)
+    }
+
+    /// How many of a consumer's slots are this instance's share: as many as any other's, give or take one.
+    pub(crate) async fn share(
+        &self,
+        consumer: &ConsumerName,
+        slots: usize,
+        store: &dyn Store,
+    ) -> Result<usize, StoreError> {
+        let records = all_of(store, RecordKind::INSTANCE, RecordQuery::default()).await?;
+        let now = store.now().await?;
+        let runs = |record: &&Record| {
+            let state = read::<InstanceState>(record);
+            state.is_ok_and(|state| state.consumers.iter().any(|name| name == consumer.as_str()))
+        };
+        let others = records.iter().filter(runs).filter(|record| record.id != self.id);
+        let mut members: Vec<&str> =
+            others.filter(|record| self.is_alive(record, now)).map(|record| record.id.as_str()).collect();
+        members.push(&self.id);
+        members.sort_unstable();
+        let place = members.iter().position(|id| *id == self.id).unwrap_or_default();
+        Ok(slots / members.len() + usize::from(place < slots % members.len()))
     }
 }
 

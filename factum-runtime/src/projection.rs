@@ -107,8 +107,12 @@ impl Declared {
             || suffix.strip_prefix(&self.suffix()).is_some_and(|rest| rest.starts_with('r'))
     }
 
-    /// Reads or makes the projection's record, and the tables that it names.
-    pub(crate) async fn prepare(&self, store: &dyn Store) -> Result<ProjectionState, StoreError> {
+    /// Reads or makes the projection's record, and the tables that it names and that are not there yet.
+    pub(crate) async fn prepare(
+        &self,
+        store: &dyn Store,
+        has_tables: impl Fn(&str) -> bool,
+    ) -> Result<ProjectionState, StoreError> {
         erase::check(&self.tables)?;
         loop {
             let record = store.find_one(RecordKind::PROJECTION, self.name.as_str()).await?;
@@ -123,14 +127,16 @@ impl Declared {
             }
             state.tables = self.tables.iter().map(|table| table.name.to_string()).collect();
             let mut work = store.begin().await?;
-            for suffix in
-                [&state.live, &state.building].into_iter().flatten().filter(|suffix| self.fills(suffix))
-            {
+            let wanted = [&state.live, &state.building].into_iter().flatten();
+            for suffix in wanted.filter(|suffix| self.fills(suffix) && !has_tables(suffix)) {
                 create_tables(&self.tables, suffix, work.as_mut());
             }
             self.declare_personal(&mut state);
             if before.as_ref() != Some(&state) {
                 work.put(record_of(&self.name, &state), as_seen(revision));
+            }
+            if work.is_empty() {
+                return Ok(state);
             }
             match work.commit().await {
                 Commit::Committed(_) => return Ok(state),

@@ -203,6 +203,9 @@ pub struct InstanceState {
     pub pid: u32,
     /// Start of the process, in the operating system's count, so that a reused number is told apart.
     pub started: u64,
+    /// Consumers that it runs, and whose slots it shares with whoever runs them too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consumers: Vec<String>,
 }
 
 impl State for InstanceState {

@@ -36,7 +36,11 @@ fn format_1_of_slots_and_control_is_read() {
     assert_eq!(careful("refuse"), Some(factum_runtime::Replay::Refuse));
     assert_eq!(careful("a word of a later release"), Some(factum_runtime::Replay::EffectsHeld));
     assert_eq!(stored::<ReadAhead>(r#"{"format":1,"limit":4396}"#).limit, Position::at(4396));
-    assert_eq!(stored::<InstanceState>(r#"{"format":1,"host":"b pid:[1]","pid":3,"started":5}"#).pid, 3);
+    let instance: InstanceState = stored(r#"{"format":1,"host":"b pid:[1]","pid":3,"started":5}"#);
+    assert_eq!((instance.pid, instance.consumers.len()), (3, 0));
+    let instance: InstanceState =
+        stored(r#"{"format":1,"host":"","pid":3,"started":5,"consumers":["walker"]}"#);
+    assert_eq!(instance.consumers, ["walker"]);
 }
 
 #[test]

@@ -33,6 +33,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 enum Ended {
     Stopped,
     Again,
+    /// Instances have come or gone: so many of the slots are kept.
+    Shared(usize),
 }
 
 enum Task {
@@ -46,7 +48,7 @@ pub(crate) async fn supervise(shared: Arc<Shared>, stop: Stop) {
     while !stop.is_stopped() {
         match session(&shared, &stop).await {
             Ok(Ended::Stopped) => break,
-            Ok(Ended::Again) => backoff = Duration::from_millis(50),
+            Ok(Ended::Again | Ended::Shared(_)) => backoff = Duration::from_millis(50),
             Err(error) => {
                 tracing::warn!(consumer = %shared.name(), error = error.to_string(), ?backoff, "the store is in trouble; trying again");
                 rest(&shared, &stop, backoff).await;
@@ -85,10 +87,7 @@ async fn session(shared: &Arc<Shared>, stop: &Stop) -> Result<Ended, StoreError>
         rest(shared, stop, TICK).await;
         return Ok(Ended::Again);
     }
-    let is_whole = held.len() == shared.consumer.slots().count();
-    if is_whole {
-        slots::forget_dead(shared).await?;
-    }
+    slots::forget_gone(shared).await?;
     let waiting = slots::load_parked(shared, &mut held).await?;
     shared.metrics.waiting.store(waiting, Ordering::Relaxed);
     shared.sync_time().await?;
@@ -98,10 +97,10 @@ async fn session(shared: &Arc<Shared>, stop: &Stop) -> Result<Ended, StoreError>
     let (tasks, due) = spawn(shared, held, &session_stop);
     // After the lanes have said where they stand, so that whoever waits for progress sees the moved checkpoints.
     shared.generation.store(control_now.generation, Ordering::Release);
-    let mut running = Running { shared, tasks, due, is_whole, given_back: Vec::new() };
+    let mut running = Running { shared, tasks, due, given_back: Vec::new() };
     let ended = running.mind(stop, &control_now).await;
     stopper.stop();
-    running.end().await;
+    running.end(stop, ended.as_ref().ok()).await;
     ended
 }
 
@@ -144,8 +143,6 @@ struct Running<'a> {
     shared: &'a Arc<Shared>,
     tasks: JoinSet<Task>,
     due: DueSenders,
-    /// Whether it has every slot of the consumer.
-    is_whole: bool,
     given_back: Vec<Held>,
 }
 
@@ -153,6 +150,7 @@ impl Running<'_> {
     /// Minds the session until something ends it.
     async fn mind(&mut self, stop: &Stop, begun: &ControlState) -> Result<Ended, StoreError> {
         let mut wait = Duration::ZERO;
+        let mut shared_at: Option<Duration> = None;
         loop {
             tokio::select! {
                 biased;
@@ -164,8 +162,12 @@ impl Running<'_> {
             if control(self.shared).await? != *begun {
                 return Ok(Ended::Again);
             }
-            if !self.is_whole && slots::is_any_free(self.shared).await? {
-                return Ok(Ended::Again);
+            let elapsed = self.shared.clock.elapsed();
+            if shared_at.is_none_or(|at| elapsed.saturating_sub(at) >= TICK) {
+                shared_at = Some(elapsed);
+                if let Some(keep) = slots::changed_share(self.shared).await? {
+                    return Ok(Ended::Shared(keep));
+                }
             }
             wait = self.offer_due().await?;
         }
@@ -214,10 +216,15 @@ impl Running<'_> {
         Ok(TICK)
     }
 
-    /// Waits for every task, bounded, and lets the slots go.
-    async fn end(mut self) {
-        let deadline = self.shared.clock.sleep(STOP_WITHIN);
-        tokio::pin!(deadline);
+    /// Waits for every task, bounded, and lets the slots go, but for those that are kept.
+    async fn end(mut self, stop: &Stop, ended: Option<&Ended>) {
+        let (keep, within) = match ended {
+            // Handlers are not cut short because others come: whoever takes their slots waits for them.
+            Some(Ended::Shared(keep)) => (*keep, self.shared.consumer.policy.timeout.max(STOP_WITHIN)),
+            _ => (0, STOP_WITHIN),
+        };
+        let mut deadline = Box::pin(self.shared.clock.sleep(within));
+        let mut is_asked = within == STOP_WITHIN;
         loop {
             tokio::select! {
                 task = self.tasks.join_next() => match task {
@@ -225,6 +232,10 @@ impl Running<'_> {
                     Some(_) => {}
                     None => break,
                 },
+                () = stop.stopped(), if !is_asked => {
+                    is_asked = true;
+                    deadline = Box::pin(self.shared.clock.sleep(STOP_WITHIN));
+                }
                 () = &mut deadline => {
                     let left = self.tasks.len();
                     tracing::warn!(consumer = %self.shared.name(), left, "handlers did not finish in time and were dropped");
@@ -234,7 +245,7 @@ impl Running<'_> {
             }
         }
         let given_back = std::mem::take(&mut self.given_back);
-        if let Err(error) = slots::release(self.shared, given_back).await {
+        if let Err(error) = slots::release(self.shared, given_back, keep).await {
             tracing::warn!(consumer = %self.shared.name(), error = error.to_string(), "slots could not be let go; they are taken back on the next start");
         }
     }

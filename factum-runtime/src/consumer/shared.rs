@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) seats: Seats,
     /// What its handlers have emitted though the catalog does not list it.
     undeclared: Mutex<BTreeSet<EventName>>,
+    /// Slots that others let go because they could not read them.
+    needed: Mutex<BTreeSet<Slot>>,
 }
 
 impl Shared {
@@ -85,6 +87,7 @@ impl Shared {
             is_inbox: AtomicBool::new(false),
             seats: Seats::default(),
             undeclared: Mutex::default(),
+            needed: Mutex::default(),
         }
     }
 
@@ -147,6 +150,15 @@ impl Shared {
             let hint = "add it to the consumer's `emits`";
             tracing::warn!(consumer = %self.name(), event = %name, hint, "emitted what the catalog does not list");
         }
+    }
+
+    /// Notes slots that others could not read: they stay here when slots are shared out.
+    pub(crate) fn note_needed(&self, slots: impl Iterator<Item = Slot>) {
+        self.needed.lock().unwrap_or_else(PoisonError::into_inner).extend(slots);
+    }
+
+    pub(crate) fn is_needed(&self, slot: Slot) -> bool {
+        self.needed.lock().unwrap_or_else(PoisonError::into_inner).contains(&slot)
     }
 
     pub(crate) fn status(&self) -> Status {

@@ -2,8 +2,10 @@
 //!
 //! A slot is taken by moving its record from the revision seen; whoever held it before can commit nothing from then
 //! on. A slot whose holder vanished is run one event at a time up to where that holder may have been.
+//! Instances that run the same consumer hold as many slots as each other: each counts who lives, takes no more than
+//! its share of what is free, and lets go of what is over. Only a slot that others cannot read is taken beyond that.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use factum_core::{
     Commit, Conflict, EventType, Guard, Position, RecordKind, RecordQuery, Revision, SLOTS, Slot, StartAt,
@@ -39,6 +41,10 @@ pub(crate) struct Held {
     pub(crate) parked: HashMap<String, KeyView>,
     /// What whoever takes it next must be able to read.
     pub(crate) needs: Option<Needs>,
+    /// Whether this instance holds it already, as far as the record says.
+    is_own: bool,
+    /// Whether somebody let it go because they could not read it.
+    is_needed: bool,
 }
 
 impl Held {
@@ -75,32 +81,71 @@ pub(crate) struct Taken {
     pub(crate) needs: Vec<Needs>,
 }
 
-/// Takes every slot that is free, or whose holder no longer lives, and whose next event can be read.
+/// Takes this instance's share of the slots that are free, or whose holder no longer lives, and whose next event can
+/// be read.
 pub(crate) async fn take(shared: &Shared) -> Result<Taken, StoreError> {
     loop {
-        let mut taken = free(shared).await?;
-        if taken.held.is_empty() || write_taken(shared, &mut taken.held).await? {
-            return Ok(taken);
+        let Free { mut held, needs, missing } = free(shared).await?;
+        let share = share(shared).await?;
+        // Its own first, so that slots stay where they are; then what others cannot read.
+        held.sort_by_key(|held| (!held.is_own, !held.is_needed));
+        let kept = held.iter().filter(|held| held.is_own || held.is_needed).count();
+        let rest = held.split_off(share.max(kept).min(held.len()));
+        // The first to come writes where every slot starts, so that who comes second starts there too.
+        let new: Vec<&Held> = if missing { rest.iter().collect() } else { Vec::new() };
+        if held.is_empty() && new.is_empty() {
+            return Ok(Taken { held, needs });
+        }
+        if write_taken(shared, &mut held, &new).await? {
+            shared.note_needed(held.iter().filter(|held| held.is_needed).map(|held| held.slot));
+            return Ok(Taken { held, needs });
         }
         // Somebody else took one of them at the same moment: look again.
     }
 }
 
-/// Whether a slot could be taken that this instance does not hold.
-pub(crate) async fn is_any_free(shared: &Shared) -> Result<bool, StoreError> {
-    let mine: Vec<Slot> = shared.progress.positions().map(|(slot, _)| slot).collect();
-    Ok(free(shared).await?.held.iter().any(|held| !mine.contains(&held.slot)))
+/// How many slots of the consumer this instance should hold.
+pub(crate) async fn share(shared: &Shared) -> Result<usize, StoreError> {
+    match shared.consumer.slots().count() {
+        1 => Ok(1),
+        slots => shared.instance.share(shared.name(), slots, shared.store.as_ref()).await,
+    }
+}
+
+/// How many slots to keep, when this instance should hold others than it does; `None` when all is as it should be.
+pub(crate) async fn changed_share(shared: &Shared) -> Result<Option<usize>, StoreError> {
+    let mine: HashSet<Slot> = shared.progress.positions().map(|(slot, _)| slot).collect();
+    let share = share(shared).await?;
+    let most = share.max(mine.iter().filter(|slot| shared.is_needed(**slot)).count());
+    if mine.len() > most {
+        return Ok(Some(most));
+    }
+    if mine.len() == shared.consumer.slots().count() {
+        return Ok(None);
+    }
+    let free = free(shared).await?.held;
+    let mut others = free.iter().filter(|held| !mine.contains(&held.slot));
+    let is_free = others.any(|held| mine.len() < share || held.is_needed);
+    Ok(is_free.then_some(mine.len()))
+}
+
+/// What an instance could take.
+struct Free {
+    held: Vec<Held>,
+    needs: Vec<Needs>,
+    /// Whether the store has no record of any slot.
+    missing: bool,
 }
 
 /// Every slot that this instance could take, its own included.
-async fn free(shared: &Shared) -> Result<Taken, StoreError> {
+async fn free(shared: &Shared) -> Result<Free, StoreError> {
     let query = RecordQuery { limit: usize::from(SLOTS), ..RecordQuery::group(shared.name().as_str()) };
     let records = shared.store.find(RecordKind::SLOT, &query).await?;
     let known: HashMap<&str, _> = records.iter().map(|record| (record.id.as_str(), record)).collect();
     let start = start_position(shared, records.is_empty()).await?;
     let mut owners: HashMap<String, Option<Position>> = HashMap::new();
     let mut met: HashMap<(String, u32), bool> = HashMap::new();
-    let mut taken = Taken { held: Vec::new(), needs: Vec::new() };
+    let mut found = Free { held: Vec::new(), needs: Vec::new(), missing: records.is_empty() };
     for slot in shared.consumer.slots() {
         let id = SlotState::id(shared.name(), slot);
         let (revision, state) = match known.get(id.as_str()) {
@@ -116,6 +161,7 @@ async fn free(shared: &Shared) -> Result<Taken, StoreError> {
                 None => continue,
             },
         };
+        let is_needed = state.needs.is_some();
         if let Some(needs) = state.needs {
             let version = (needs.event.clone(), needs.version);
             let is_met = match met.get(&version) {
@@ -124,11 +170,11 @@ async fn free(shared: &Shared) -> Result<Taken, StoreError> {
             };
             met.insert(version, is_met);
             if !is_met {
-                taken.needs.push(needs);
+                found.needs.push(needs);
                 continue;
             }
         }
-        taken.held.push(Held {
+        found.held.push(Held {
             slot,
             revision,
             saved: state.position,
@@ -137,9 +183,11 @@ async fn free(shared: &Shared) -> Result<Taken, StoreError> {
             started: state.started,
             parked: HashMap::new(),
             needs: None,
+            is_own: state.owner.as_ref() == Some(&shared.instance.id),
+            is_needed,
         });
     }
-    Ok(taken)
+    Ok(found)
 }
 
 /// Whether this instance can read the event that a slot stands at.
@@ -180,7 +228,7 @@ async fn lookup(
     Ok(limit)
 }
 
-async fn write_taken(shared: &Shared, held: &mut [Held]) -> Result<bool, StoreError> {
+async fn write_taken(shared: &Shared, held: &mut [Held], new: &[&Held]) -> Result<bool, StoreError> {
     let mut work = shared.store.begin().await?;
     for slot in held.iter() {
         let state = SlotState {
@@ -190,6 +238,10 @@ async fn write_taken(shared: &Shared, held: &mut [Held]) -> Result<bool, StoreEr
             needs: None,
         };
         work.put(state.record(shared.name(), slot.slot), as_seen(slot.revision));
+    }
+    for slot in new {
+        let state = SlotState { position: slot.saved, ..SlotState::default() };
+        work.put(state.record(shared.name(), slot.slot), Guard::Absent);
     }
     match work.commit().await {
         Commit::Committed(_) => {
@@ -201,14 +253,19 @@ async fn write_taken(shared: &Shared, held: &mut [Held]) -> Result<bool, StoreEr
     }
 }
 
-/// Lets slots go with what they have done. Those that somebody took over are left alone.
-pub(crate) async fn release(shared: &Shared, held: Vec<Held>) -> Result<(), StoreError> {
-    let mut left: Vec<Held> = held;
+/// Lets slots go with what they have done, but for as many as are to be kept. Those that somebody took over are left
+/// alone.
+pub(crate) async fn release(shared: &Shared, mut held: Vec<Held>, keep: usize) -> Result<(), StoreError> {
+    held.sort_by_key(|slot| (slot.needs.is_some(), !shared.is_needed(slot.slot)));
+    let kept: HashSet<Slot> =
+        held.iter().take(keep).filter(|slot| slot.needs.is_none()).map(|slot| slot.slot).collect();
+    let mut left = held;
     while !left.is_empty() {
         let mut work = shared.store.begin().await?;
         for slot in &left {
+            let owner = kept.contains(&slot.slot).then(|| shared.instance.id.clone());
             let needs = slot.needs.clone();
-            let state = SlotState { position: slot.done, owner: None, started: None, needs };
+            let state = SlotState { position: slot.done, owner, started: None, needs };
             work.put(state.record(shared.name(), slot.slot), as_seen(slot.revision));
         }
         match work.commit().await {
@@ -223,13 +280,25 @@ pub(crate) async fn release(shared: &Shared, held: Vec<Held>) -> Result<(), Stor
 }
 
 /// Removes the read-ahead records of instances that hold nothing any more.
-pub(crate) async fn forget_dead(shared: &Shared) -> Result<(), StoreError> {
+pub(crate) async fn forget_gone(shared: &Shared) -> Result<(), StoreError> {
     let group = format!("{}/ahead", shared.name());
+    // Read before the slots: whoever takes one after that writes its own record anew, which moves it from here.
     let records = shared.store.find(RecordKind::CONSUMER, &RecordQuery::group(group)).await?;
     let own = ReadAhead::id(shared.name(), &shared.instance.id);
+    let mut others: Vec<_> = records.into_iter().filter(|record| record.id != own).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let query = RecordQuery { limit: usize::from(SLOTS), ..RecordQuery::group(shared.name().as_str()) };
+    for record in shared.store.find(RecordKind::SLOT, &query).await? {
+        if let Some(owner) = read::<SlotState>(&record)?.owner {
+            let still = ReadAhead::id(shared.name(), &owner);
+            others.retain(|record| record.id != still);
+        }
+    }
     let mut work = shared.store.begin().await?;
-    for record in records.iter().filter(|record| record.id != own) {
-        work.remove(RecordKind::CONSUMER, record.id.clone(), Guard::At(record.revision));
+    for record in others {
+        work.remove(RecordKind::CONSUMER, record.id, Guard::At(record.revision));
     }
     if work.is_empty() {
         return Ok(());

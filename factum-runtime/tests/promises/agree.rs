@@ -35,7 +35,7 @@ pub(crate) fn catalog(system: &str) -> Contracts {
 }
 
 pub(crate) fn store_of(contracts: Contracts) -> Arc<dyn Store> {
-    factum_store::open("memory:", Arc::new(contracts)).unwrap().store
+    crate::place::fresh(Arc::new(contracts))
 }
 
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]

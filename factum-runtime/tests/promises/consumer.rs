@@ -20,7 +20,7 @@ where
 
 #[tokio::test(flavor = "multi_thread")]
 async fn effects_of_one_key_commit_in_order_and_exactly_once() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let running = start(&store, walker(&seen, |_, _| yes()).lanes(8)).await;
     for number in 0..50 {
@@ -38,7 +38,7 @@ async fn effects_of_one_key_commit_in_order_and_exactly_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_start_goes_on_where_the_first_stopped() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     for round in 0..3 {
         let running = start(&store, walker(&seen, |_, _| yes())).await;
@@ -52,7 +52,7 @@ async fn a_second_start_goes_on_where_the_first_stopped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_fails_is_redone_one_by_one_and_only_the_failing_event_pays() {
-    let store = memory();
+    let store = fresh();
     effects(store.as_ref()).await;
     for number in 0..30 {
         step(store.as_ref(), "a", number).await;
@@ -94,7 +94,7 @@ impl Handler<Stepped> for CannotBeWritten {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_begun_after_one_that_cannot_be_committed_count_once() {
-    let store = memory();
+    let store = fresh();
     effects(store.as_ref()).await;
     // More than a page, so that batches cross from one page to the next.
     let things: Vec<String> = (0..25).map(|number| format!("thing-{number}")).collect();
@@ -129,7 +129,7 @@ impl Handler<Stepped> for Emits {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_handler_emits_carries_its_cause_and_is_waited_for() {
-    let store = memory();
+    let store = fresh();
     let running = start(&store, Consumer::new("emits").on::<Stepped>(Emits)).await;
     step(store.as_ref(), "a", 0).await;
     running.settled(SOON).await.unwrap();
@@ -147,7 +147,7 @@ async fn what_a_handler_emits_carries_its_cause_and_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn read_your_writes_waits_for_the_position() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let running = start(&store, walker(&seen, |_, _| yes())).await;
     for number in 0..20 {
@@ -163,7 +163,7 @@ async fn read_your_writes_waits_for_the_position() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_consumer_takes_nothing_and_a_resumed_one_misses_nothing() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let running = start(&store, walker(&seen, |_, _| yes())).await;
     step(store.as_ref(), "a", 0).await;
@@ -181,7 +181,7 @@ async fn a_paused_consumer_takes_nothing_and_a_resumed_one_misses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_other_types_move_the_checkpoint_and_nothing_else() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let running = start(&store, walker(&seen, |_, _| yes())).await;
     let other = factum_core::EventType::event("other.happened", 1, "other", "other.happened");
@@ -197,7 +197,7 @@ async fn events_of_other_types_move_the_checkpoint_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_waits_for_what_is_in_hand_and_lets_go_of_everything() {
-    let store = memory();
+    let store = fresh();
     let (entered, go) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
     let (entered2, go2) = (entered.clone(), go.clone());
     let consumer = walker(&Seen::default(), move |_, _| {
@@ -223,7 +223,7 @@ async fn a_stop_waits_for_what_is_in_hand_and_lets_go_of_everything() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_consumers_of_one_name_are_refused_at_start() {
     let seen = Seen::default();
-    let app = App::new(memory()).consumer(walker(&seen, |_, _| yes())).consumer(walker(&seen, |_, _| yes()));
+    let app = App::new(fresh()).consumer(walker(&seen, |_, _| yes())).consumer(walker(&seen, |_, _| yes()));
     let error = app.start().await.err().unwrap();
     assert_eq!(error.to_string(), "two consumers are called walker: rename one, or join their handlers");
 }
@@ -233,23 +233,4 @@ async fn two_consumers_of_one_name_are_refused_at_start() {
 fn two_handlers_for_one_event_are_refused_with_their_names() {
     let seen = Seen::default();
     let _ = walker(&seen, |_, _| yes()).on::<Stepped>(Does { seen, answer: |_: &Stepped, _| yes() });
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_instance_stands_by_and_takes_over_when_the_first_stops() {
-    let store = memory();
-    let (first_seen, second_seen) = (Seen::default(), Seen::default());
-    let first = start(&store, walker(&first_seen, |_, _| yes())).await;
-    step(store.as_ref(), "a", 0).await;
-    first.settled(SOON).await.unwrap();
-    let second = start(&store, walker(&second_seen, |_, _| yes())).await;
-    until("the second stands by", async || second.status(&NAME) == Some(Status::Standby)).await;
-    step(store.as_ref(), "a", 1).await;
-    first.settled(SOON).await.unwrap();
-    first.stop().await;
-    step(store.as_ref(), "a", 2).await;
-    until("the second takes over", async || second_seen.of("a") == [2]).await;
-    second.settled(SOON).await.unwrap();
-    assert_eq!(effects_of(store.as_ref(), "a").await, [0, 1, 2]);
-    second.stop().await;
 }

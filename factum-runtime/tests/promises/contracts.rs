@@ -13,6 +13,7 @@ use factum_runtime::{
 };
 
 use crate::kit::*;
+use crate::place::{self, Place};
 
 const NAME: ConsumerName = ConsumerName::constant("walker");
 
@@ -37,17 +38,16 @@ fn contracts(versions: &[String]) -> Contracts {
     Contracts::new(Catalog::read(&sources).unwrap_or_else(|error| panic!("{error}"))).unwrap()
 }
 
-/// Stores of one file, each opened by a release with a catalog of its own.
-struct Releases(tempfile::TempDir);
+/// One store, opened by releases with catalogs of their own.
+struct Releases(Place);
 
 impl Releases {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self(Place::new())
     }
 
     fn with(&self, versions: &[String]) -> Arc<dyn Store> {
-        let url = format!("sqlite:{}", self.0.path().join("walks.db").display());
-        factum_store::open(&url, Arc::new(contracts(versions))).unwrap().store
+        self.0.open(Arc::new(contracts(versions)))
     }
 }
 
@@ -248,7 +248,7 @@ async fn an_upcast_that_does_not_lead_to_the_next_version_stops_the_start() {
         let first = stepped(1, "backward", WHOLE, example);
         let contracts = contracts(&[first, stepped(2, "none", TEXT, rest)]);
         let contracts = upcaster.map_or(contracts.clone(), |upcaster| contracts.upcaster("spell", upcaster));
-        let store = factum_store::open("memory:", Arc::new(contracts)).unwrap().store;
+        let store = place::fresh(Arc::new(contracts));
         match App::new(store).start().await {
             Err(StartError::Disagree(found)) => Some(found.to_string()),
             Err(other) => panic!("refused for another reason: {other}"),

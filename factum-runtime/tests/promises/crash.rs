@@ -36,7 +36,7 @@ async fn crash(store: &dyn factum_core::Store, slot: Slot, change: impl Fn(SlotS
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fenced_off_handler_may_still_run_and_never_commits() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let (entered, go) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
     let is_first = Arc::new(AtomicBool::new(true));
@@ -65,7 +65,7 @@ async fn a_fenced_off_handler_may_still_run_and_never_commits() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_dropped_without_a_stop_is_taken_over_at_once_and_nothing_is_lost_or_doubled() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     for round in 0..5 {
         let running = start(&store, walker(&seen, |_, _| yes())).await;
@@ -88,7 +88,7 @@ async fn drop_like_a_crash(running: factum_runtime::Running) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_keeps_killing_the_process_ends_as_a_dead_letter() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let slot = Slot::of_text("a");
     let running = start(&store, walker(&seen, |_, _| yes())).await;
@@ -112,7 +112,7 @@ async fn an_event_that_keeps_killing_the_process_ends_as_a_dead_letter() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_crash_starts_are_recorded_and_a_good_run_forgets_them() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let slot = Slot::of_text("a");
     let running = start(&store, walker(&seen, |_, _| yes())).await;

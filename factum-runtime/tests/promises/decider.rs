@@ -61,7 +61,7 @@ async fn seats(store: &dyn Store) -> Vec<u32> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_that_meet_decide_again_and_no_seat_is_sold_twice() {
-    let store = memory();
+    let store = fresh();
     let mut buyers = tokio::task::JoinSet::new();
     for _ in 0..SEATS + 10 {
         let store = store.clone();
@@ -83,7 +83,7 @@ async fn commands_that_meet_decide_again_and_no_seat_is_sold_twice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_with_a_key_answers_as_the_first_time() {
-    let store = memory();
+    let store = fresh();
     let options =
         ExecuteOptions { idempotency: Some(Idempotency::new("k-1", b"one seat")), ..Default::default() };
     let first = execute::<Hall>(store.as_ref(), &hall(), "1".into(), &options).await.unwrap();
@@ -102,7 +102,7 @@ async fn a_command_with_a_key_answers_as_the_first_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_key_at_the_same_time_decides_once() {
-    let store = memory();
+    let store = fresh();
     let mut tries = tokio::task::JoinSet::new();
     for _ in 0..16 {
         let store = store.clone();
@@ -137,7 +137,7 @@ impl Decider for Owner {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_request_is_answered_and_not_refused_because_the_first_one_succeeded() {
     for _ in 0..20 {
-        let store = memory();
+        let store = fresh();
         let mut tries = tokio::task::JoinSet::new();
         for _ in 0..16 {
             let store = store.clone();
@@ -166,7 +166,7 @@ impl Handler<Stepped> for TakesASeat {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn decisions_of_handlers_that_meet_run_again_and_refusals_have_names() {
-    let store = memory();
+    let store = fresh();
     for number in 0..SEATS + 3 {
         step(store.as_ref(), &format!("thing-{number}"), number).await;
     }
@@ -189,7 +189,7 @@ async fn decisions_of_handlers_that_meet_run_again_and_refusals_have_names() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_event_with_the_same_business_key_is_quiet_and_the_key_is_forgotten_after_its_window() {
     let clock = Arc::new(factum_core::ManualClock::at("2026-01-05T10:00:00Z".parse().unwrap()));
-    let store = memory_at(clock.clone());
+    let store = fresh_at(clock.clone());
     let app = App::new(store.clone()).clock(clock.clone());
     let running = app.consumer(Consumer::new("taker").on::<Stepped>(TakesASeat)).start().await.unwrap();
     step(store.as_ref(), "a", 1).await;

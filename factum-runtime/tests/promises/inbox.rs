@@ -43,7 +43,7 @@ async fn publish(broker: &MemoryBroker, thing: &str, number: u32) -> factum_core
 
 #[tokio::test(flavor = "multi_thread")]
 async fn order_by_key_is_kept_from_relay_to_handler() {
-    let (here, there, broker, seen) = (memory(), memory(), broker(), Seen::default());
+    let (here, there, broker, seen) = (fresh(), fresh(), broker(), Seen::default());
     let relaying =
         App::new(here.clone()).relay(Relay::to(broker.clone()).topics([TOPIC])).start().await.unwrap();
     let receiving = receive(&there, &broker, walker(&seen, |_, _| yes())).await;
@@ -62,7 +62,7 @@ async fn order_by_key_is_kept_from_relay_to_handler() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_is_acknowledged_after_its_effects_and_a_second_one_is_quiet() {
-    let (store, seen) = (memory(), Seen::default());
+    let (store, seen) = (fresh(), Seen::default());
     // Two brokers stand for one that delivers the same event again after a long time.
     for broker in [broker(), broker()] {
         let receiving = receive(&store, &broker, walker(&seen, |_, _| yes())).await;
@@ -85,7 +85,7 @@ async fn a_delivery_is_acknowledged_after_its_effects_and_a_second_one_is_quiet(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_stopped_member_had_not_finished_comes_again() {
-    let (store, broker, seen) = (memory(), broker(), Seen::default());
+    let (store, broker, seen) = (fresh(), broker(), Seen::default());
     let receiving = receive(&store, &broker, walker(&seen, |_, _| Box::pin(std::future::pending()))).await;
     publish(&broker, "a", 1).await;
     until("it is begun", async || seen.of("a") == [1]).await;
@@ -97,7 +97,7 @@ async fn what_a_stopped_member_had_not_finished_comes_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_undecodable_message_is_kept_with_its_bytes_and_stops_nobody() {
-    let (store, broker, seen) = (memory(), broker(), Seen::default());
+    let (store, broker, seen) = (fresh(), broker(), Seen::default());
     let receiving = receive(&store, &broker, walker(&seen, |_, _| yes())).await;
     let topic: Topic = TOPIC.parse().unwrap();
     broker.publish_bytes(&topic, Bytes::from_static(b"\xff\xfe not an event")).await.unwrap();
@@ -111,7 +111,7 @@ async fn an_undecodable_message_is_kept_with_its_bytes_and_stops_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_delivery_is_parked_with_its_key_behind_it_and_retried_in_order() {
-    let (store, broker, seen) = (memory(), broker(), Seen::default());
+    let (store, broker, seen) = (fresh(), broker(), Seen::default());
     let is_mended = Arc::new(AtomicBool::new(false));
     let mended = is_mended.clone();
     let consumer = walker(&seen, move |event, _| {

@@ -12,6 +12,8 @@ use factum_core::{
 };
 use factum_runtime::{App, Consumer, Running};
 
+use crate::place;
+
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -28,15 +30,14 @@ impl Event for Stepped {
     }
 }
 
-pub(crate) fn memory() -> Arc<dyn Store> {
-    factum_store::open("memory:", Arc::new(OpenGate)).unwrap().store
+/// A store that only this test opens.
+pub(crate) fn fresh() -> Arc<dyn Store> {
+    place::fresh(Arc::new(OpenGate))
 }
 
-/// A store in memory whose time a test moves.
-pub(crate) fn memory_at(clock: Arc<factum_core::ManualClock>) -> Arc<dyn Store> {
-    let options =
-        factum_store::sqlite::Options::new(Arc::new(OpenGate)).now(move || factum_core::Clock::now(&*clock));
-    Arc::new(factum_store::SqliteStore::open("memory:", options).unwrap())
+/// The same, whose time the test moves.
+pub(crate) fn fresh_at(clock: Arc<factum_core::ManualClock>) -> Arc<dyn Store> {
+    place::fresh_at(Arc::new(OpenGate), clock)
 }
 
 pub(crate) async fn step(store: &dyn Store, thing: &str, step: u32) -> Position {
@@ -103,13 +104,13 @@ pub(crate) fn quick() -> RetryPolicy {
 
 pub(crate) async fn effects(store: &dyn Store) {
     let mut work = store.begin().await.unwrap();
-    let sql = "create table if not exists effect (thing text not null, step integer not null)";
+    let sql = format!("create table if not exists effect ({}, thing text not null)", place::NUMBERED_STEP);
     work.execute(sql.into(), vec![]);
     work.commit().await.into_result().unwrap();
 }
 
 pub(crate) async fn effects_of(store: &dyn Store, thing: &str) -> Vec<u32> {
-    let sql = "select step from effect where thing = $1 order by rowid";
+    let sql = "select step from effect where thing = $1 order by n";
     let rows = store.query(sql, &factum_core::values![thing]).await.unwrap();
     rows.iter().map(|row| row.get("step").unwrap()).collect()
 }

@@ -11,10 +11,14 @@ mod decider;
 mod inbox;
 mod kit;
 mod metadata;
+#[path = "place/sqlite.rs"]
+mod place;
 mod projection;
 mod replays;
+mod share;
 mod storm;
 mod time;
 mod trouble;
+mod walker;
 #[cfg(target_os = "linux")]
 mod zombie;

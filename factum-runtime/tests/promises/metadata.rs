@@ -38,7 +38,7 @@ impl Handler<Stepped> for Looks {
 }
 
 async fn handled(envelope: Envelope) -> Known {
-    let store = memory();
+    let store = fresh();
     let looks = Looks::default();
     let app = App::new(store.clone()).consumer(Consumer::new("looks").on::<Stepped>(looks.clone()));
     let running = app.start().await.unwrap();

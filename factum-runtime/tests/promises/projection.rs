@@ -25,8 +25,8 @@ impl Projection for Steps {
 
     async fn apply(&self, event: Stepped, tables: &mut Tables<'_, '_>) -> Result<(), Failure> {
         tables.execute(
-            "insert into {steps} (thing, steps, total) values ($1, 1, $2)
-             on conflict (thing) do update set steps = steps + 1, total = total + excluded.total",
+            "insert into {steps} as known (thing, steps, total) values ($1, 1, $2)
+             on conflict (thing) do update set steps = known.steps + 1, total = known.total + excluded.total",
             values![event.thing, event.step],
         );
         Ok(())
@@ -60,7 +60,7 @@ async fn total(store: &Arc<dyn Store>, thing: &str) -> Option<(i64, i64)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_projection_follows_the_log_and_reads_see_what_was_written() {
-    let store = memory();
+    let store = fresh();
     let running = App::new(store.clone()).projection(Steps).start().await.unwrap();
     for number in 1..=100 {
         let position = step(store.as_ref(), "a", number).await;
@@ -75,7 +75,7 @@ async fn a_projection_follows_the_log_and_reads_see_what_was_written() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_fills_new_tables_beside_the_live_ones_and_cuts_over() {
-    let store = memory();
+    let store = fresh();
     for number in 1..=300 {
         step(store.as_ref(), "a", number).await;
     }
@@ -102,7 +102,7 @@ async fn a_rebuild_fills_new_tables_beside_the_live_ones_and_cuts_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_version_is_filled_from_the_start_while_the_old_tables_answer() {
-    let store = memory();
+    let store = fresh();
     step(store.as_ref(), "a", 5).await;
     let running = App::new(store.clone()).projection(Steps).start().await.unwrap();
     running.settled(SOON).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_new_version_is_filled_from_the_start_while_the_old_tables_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sql_on_a_foreign_table_is_refused_by_name() {
-    let store = memory();
+    let store = fresh();
     let running = App::new(store.clone()).projection(Steps).start().await.unwrap();
     let error = ReadSide::<Steps>::new(store).query("select * from {orders}", &[]).await.unwrap_err();
     assert_eq!(error.to_string(), "{orders} is not a table of projection steps; it has: steps");
@@ -124,7 +124,7 @@ async fn sql_on_a_foreign_table_is_refused_by_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_inline_projection_is_never_behind_and_never_doubled() {
-    let plain = memory();
+    let plain = fresh();
     step(plain.as_ref(), "old", 3).await;
     let store: Arc<dyn Store> = Arc::new(InlineStore::new(plain.clone()).projection(Steps).await.unwrap());
     assert_eq!(total(&plain, "old").await, Some((1, 3)), "filled from the log when it is new");
@@ -158,7 +158,7 @@ impl Projection for Picky {
     type Input = Stepped;
 
     fn tables() -> Vec<Table> {
-        vec![Table::new("picky", "step integer not null")]
+        vec![Table::new("picky", crate::place::NUMBERED_STEP)]
     }
 
     async fn apply(&self, event: Stepped, tables: &mut Tables<'_, '_>) -> Result<(), Failure> {
@@ -172,7 +172,7 @@ impl Projection for Picky {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_projection_sees_all_keys_in_the_order_of_the_log_and_its_letters_can_be_put_back() {
-    let store = memory();
+    let store = fresh();
     for number in 0..1200 {
         let thing = if number == 700 { "bad".to_owned() } else { format!("thing-{}", number % 37) };
         step(store.as_ref(), &thing, number).await;
@@ -182,7 +182,7 @@ async fn a_projection_sees_all_keys_in_the_order_of_the_log_and_its_letters_can_
     running.settled(SOON).await.unwrap();
     let side = ReadSide::<Picky>::new(store.clone());
     let steps = async || {
-        let rows = side.query("select step from {picky} order by rowid", &[]).await.unwrap();
+        let rows = side.query("select step from {picky} order by n", &[]).await.unwrap();
         rows.iter().map(|row| row.get::<u32>("step").unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(steps().await, (0..1200).filter(|number| *number != 700).collect::<Vec<_>>());

@@ -8,6 +8,7 @@ use factum_core::{ConsumerName, RetryPolicy, hash64};
 use factum_runtime::{App, Consumer, Running};
 
 use crate::kit::*;
+use crate::place;
 
 const NAME: ConsumerName = ConsumerName::constant("walker");
 const KEYS: u32 = 12;
@@ -54,7 +55,7 @@ fn instance(dice: &mut Dice, seen: &Seen, seed: u64) -> Consumer {
 }
 
 async fn storm(seed: u64) {
-    let store = memory();
+    let store = fresh();
     let mut dice = Dice(seed);
     let seen = Seen::default();
     effects(store.as_ref()).await;
@@ -110,7 +111,7 @@ async fn storm(seed: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_happens_effects_are_there_once_and_in_order() {
-    let seeds = if std::env::var_os("FACTUM_LONG").is_some() { 500 } else { 20 };
+    let seeds = if std::env::var_os("FACTUM_LONG").is_some() { 25 * place::STORMS } else { place::STORMS };
     let first = std::env::var("FACTUM_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     for seed in first..first + seeds {
         storm(seed).await;

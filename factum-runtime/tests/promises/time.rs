@@ -22,7 +22,7 @@ async fn failing(
     tries: &Arc<AtomicU32>,
     fail: u32,
 ) -> (Arc<dyn factum_core::Store>, Running) {
-    let store = memory_at(clock.clone());
+    let store = fresh_at(clock.clone());
     effects(store.as_ref()).await;
     let count = tries.clone();
     let policy = RetryPolicy {
@@ -120,7 +120,7 @@ async fn an_instance_whose_lease_jumped_away_keeps_working_and_nobody_works_besi
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_time_is_found_by_halves_even_where_events_came_out_of_turn() {
-    let store = memory();
+    let store = fresh();
     let admin = factum_runtime::Admin::new(store.clone());
     assert_eq!(admin.position_at(noon()).await.unwrap().number(), 0, "an empty log starts everywhere");
     // Minutes after noon, by position; the fifth event was delayed on its way.

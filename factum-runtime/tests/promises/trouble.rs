@@ -25,7 +25,7 @@ async fn letters(admin: &Admin, which: Which) -> Vec<factum_runtime::admin::Lett
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parked_key_keeps_its_order_and_holds_up_no_other() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let is_mended = Arc::new(AtomicBool::new(false));
     let mended = is_mended.clone();
@@ -57,7 +57,7 @@ async fn a_parked_key_keeps_its_order_and_holds_up_no_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_its_last_attempt_an_event_is_a_dead_letter_and_its_key_waits_behind_it() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let consumer = walker(&seen, RetryPolicy { attempts: 4, ..quick() }, |event, _| {
         if event.step == 1 { no("always broken") } else { yes() }
@@ -83,7 +83,7 @@ async fn after_its_last_attempt_an_event_is_a_dead_letter_and_its_key_waits_behi
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_skip_the_key_goes_on_and_a_requeue_gives_up_only_that_events_order() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let is_mended = Arc::new(AtomicBool::new(false));
     let mended = is_mended.clone();
@@ -115,7 +115,7 @@ async fn with_skip_the_key_goes_on_and_a_requeue_gives_up_only_that_events_order
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_key_is_released_in_order_by_a_requeue_even_when_nothing_runs() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let broken = walker(&seen, RetryPolicy { attempts: 2, ..quick() }, |event, _| {
         if event.step == 1 { no("broken") } else { yes() }
@@ -137,7 +137,7 @@ async fn a_held_key_is_released_in_order_by_a_requeue_even_when_nothing_runs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_handler_refuses_is_kept_by_name_never_retried_and_never_holds_its_key() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let consumer = walker(&seen, quick(), |event, _| {
         let step = event.step;
@@ -160,7 +160,7 @@ async fn what_a_handler_refuses_is_kept_by_name_never_retried_and_never_holds_it
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_undecodable_event_is_refused_and_stops_nobody() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let running = start(&store, walker(&seen, quick(), |_, _| yes())).await;
     let kind = <Stepped as factum_core::Event>::TYPE;
@@ -180,7 +180,7 @@ async fn an_undecodable_event_is_refused_and_stops_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_a_timeout_and_broken_sql_are_failures_of_their_event_alone() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let policy = RetryPolicy { attempts: 1, immediate: 1, timeout: Duration::from_millis(50), ..quick() };
     let consumer = walker(&seen, policy, |event, _| match event.thing.as_str() {
@@ -210,7 +210,7 @@ async fn a_panic_a_timeout_and_broken_sql_are_failures_of_their_event_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn later_counts_no_attempt() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let asked = Arc::new(AtomicU32::new(0));
     let count = asked.clone();
@@ -229,7 +229,7 @@ async fn later_counts_no_attempt() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retry_never_comes_sooner_than_its_policy_says() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let tries = Arc::new(std::sync::Mutex::new(Vec::new()));
     let noted = tries.clone();
@@ -259,7 +259,7 @@ async fn a_retry_never_comes_sooner_than_its_policy_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_fills_no_dead_letters_and_one_success_ends_it() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let is_down = Arc::new(AtomicBool::new(true));
     let down = is_down.clone();
@@ -294,7 +294,7 @@ async fn an_outage_fills_no_dead_letters_and_one_success_ends_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_parked_events_pause_the_consumer() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let slow = RetryPolicy { first: Duration::from_secs(600), max: Duration::from_secs(600), ..quick() };
     let consumer = walker(&seen, slow, |event, _| if event.step == 0 { no("broken") } else { yes() });
@@ -311,7 +311,7 @@ async fn too_many_parked_events_pause_the_consumer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_runs_no_effect_unless_asked() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let running = start(&store, walker(&seen, quick(), |_, _| yes())).await;
     for number in 0..3 {
@@ -339,7 +339,7 @@ async fn a_replay_runs_no_effect_unless_asked() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_handler_that_blocks_its_thread_is_named_and_other_lanes_go_on() {
-    let store = memory();
+    let store = fresh();
     let seen = Seen::default();
     let (release, released) = std::sync::mpsc::sync_channel::<()>(1);
     let released = std::sync::Mutex::new(released);

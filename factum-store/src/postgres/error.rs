@@ -29,8 +29,9 @@ impl Trouble {
         match code {
             // Serialization failure, deadlock, lock not had in time, and Factum's own "made at the same time".
             "40001" | "40P01" | "55P03" | "FC001" => Self::Rival,
-            // A unique index of Factum's own: two wrote the same at once.
-            "23505" if is_own(error) => Self::Rival,
+            // A unique index of Factum's own, or of the server's catalog: two wrote, or made, the same at once. `create
+            // table if not exists` looks before it makes.
+            "23505" if is_own(error) || is_catalog(error) => Self::Rival,
             // Ended by an administrator, by a crash, or by the server's end; idle too long.
             "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => Self::Lost,
             "08P01" => Self::Statement,
@@ -44,6 +45,12 @@ impl Trouble {
 fn is_own(error: &Error) -> bool {
     let constraint = database(error).and_then(PgDatabaseError::constraint);
     matches!(constraint, Some("event_id" | "event_stream" | "stream_name_key" | "record_pkey"))
+}
+
+/// Whether the server's catalog refused a row; users' constraints cannot begin so, because `pg_` names are reserved.
+fn is_catalog(error: &Error) -> bool {
+    let schema = database(error).and_then(PgDatabaseError::schema);
+    schema == Some("pg_catalog")
 }
 
 fn database(error: &Error) -> Option<&PgDatabaseError> {
@@ -93,9 +100,9 @@ pub(super) fn store_error(doing: &str, error: Error) -> StoreError {
             (Kind::ReadOnly, ": the role may not do this; grant it, or use the role that owns the schema")
         }
         Some("28000" | "28P01") => {
-            (Kind::Invalid, ": the server does not let this user in; look at user and password")
+            (Kind::Other, ": the server does not let this user in; look at user and password")
         }
-        Some("3D000") => (Kind::Invalid, ": there is no such database; make it with createdb"),
+        Some("3D000") => (Kind::Other, ": there is no such database; make it with createdb"),
         Some("XX001" | "XX002") => {
             (Kind::Corrupt, ": the server says that its data is damaged; restore a backup")
         }

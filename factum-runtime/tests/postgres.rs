@@ -1,0 +1,43 @@
+//! The promises of the runtime on PostgreSQL: the very tests that run on SQLite, on a real server.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+#[path = "promises/agree.rs"]
+mod agree;
+#[path = "promises/consumer.rs"]
+mod consumer;
+#[path = "promises/contracts.rs"]
+mod contracts;
+#[path = "promises/crash.rs"]
+mod crash;
+#[path = "promises/decider.rs"]
+mod decider;
+#[path = "promises/inbox.rs"]
+mod inbox;
+#[path = "promises/kit.rs"]
+mod kit;
+#[path = "promises/metadata.rs"]
+mod metadata;
+#[path = "promises/place/postgres.rs"]
+mod place;
+#[path = "promises/projection.rs"]
+mod projection;
+#[path = "faults/proxy.rs"]
+mod proxy;
+#[path = "faults/trouble.rs"]
+mod server_trouble;
+#[path = "promises/replays.rs"]
+mod replays;
+#[path = "promises/share.rs"]
+mod share;
+#[path = "promises/storm.rs"]
+mod storm;
+#[path = "promises/time.rs"]
+mod time;
+#[path = "promises/trouble.rs"]
+mod trouble;
+#[path = "promises/walker.rs"]
+mod walker;
+#[cfg(target_os = "linux")]
+#[path = "promises/zombie.rs"]
+mod zombie;
