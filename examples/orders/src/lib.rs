@@ -9,6 +9,7 @@ pub mod orders;
 pub mod payments;
 pub mod problem;
 pub mod request;
+pub mod role;
 pub mod shop;
 pub mod simulation;
 pub mod stock;

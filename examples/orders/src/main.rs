@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use factum::keys::{KeyOptions, MasterKey, MasterKeyError};
+use factum::keys::{KeyOptions, KeysAt, MasterKey, MasterKeyError};
+use orders::role::Role;
 use orders::shop::{OpenError, Settings, Shop};
 use orders::simulation::Behaviour;
 use orders::terminal::{Ink, Terminal};
@@ -35,6 +36,13 @@ struct Arguments {
     /// The file that keeps everything; `memory:` keeps it until the end.
     #[arg(long, default_value = "./data/orders.db")]
     data: PathBuf,
+    /// A store elsewhere, for many processes: postgres://user:password@host/database (built with `--features postgres`).
+    /// Keys of personal data stay beside --data.
+    #[arg(long, env = "ORDERS_STORE", hide_env_values = true, value_name = "URL")]
+    store: Option<String>,
+    /// What this process runs: orders, payments, stock or all. The others run elsewhere on the same store.
+    #[arg(long, default_value_t, value_name = "ROLE")]
+    role: Role,
     /// How Payments behaves at first: approve, decline, fail-first=N, fail-always, slow=MS, twice, out-of-order.
     #[arg(long, default_value_t, value_name = "BEHAVIOUR")]
     payments: Behaviour,
@@ -92,18 +100,23 @@ async fn serve(arguments: Arguments) -> Result<(), String> {
     let listener =
         TcpListener::bind(arguments.listen).await.map_err(|error| taken(arguments.listen, &error))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let url = url_of(&arguments.data)?;
-    let keys = keys(&arguments.data)?;
-    let settings =
-        Settings { payments: arguments.payments, stock: arguments.stock, keys, ..Settings::default() };
-    let shop = Shop::open(&url, settings).await.map_err(|error| unusable(&arguments.data, &error))?;
+    let place = Place::of(&arguments)?;
+    let keys = keys(&arguments.data, &place)?;
+    let settings = Settings {
+        payments: arguments.payments,
+        stock: arguments.stock,
+        keys,
+        role: arguments.role,
+        ..Settings::default()
+    };
+    let shop = Shop::open(&place.url, settings).await.map_err(|error| unusable(&place.shown, &error))?;
     if arguments.data.with_file_name(MASTER).exists() {
         tracing::info!(
             "the master key of personal data lies beside it, in {MASTER}; a real shop keeps it elsewhere"
         );
     }
     // A shop whose greeting nobody reads is a shop all the same.
-    let _ = greet(address, &arguments.data);
+    let _ = greet(address, &place, arguments.role);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = axum::serve(listener, shop.router()).with_graceful_shutdown(async {
         // A sender that is gone means stop as well.
@@ -128,35 +141,71 @@ async fn serve(arguments: Arguments) -> Result<(), String> {
     Ok(())
 }
 
-fn url_of(data: &Path) -> Result<String, String> {
-    let text = data.to_str().ok_or_else(|| format!("{} is not a name that can be used", data.display()))?;
-    if text == "memory:" {
-        return Ok(text.to_owned());
-    }
-    if let Some(folder) = data.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| format!("folder {} cannot be written: {error}", folder.display()))?;
-    }
-    Ok(format!("sqlite:{text}"))
+/// Where everything is kept.
+struct Place {
+    url: String,
+    /// As it may be printed.
+    shown: String,
+    /// Whether it lives and ends with the process.
+    is_memory: bool,
+    /// Whether it is a file's.
+    is_file: bool,
 }
 
-/// The master key of the environment, else one beside the data: good for a try, and too near for a real shop.
-fn keys(data: &Path) -> Result<KeyOptions, String> {
+impl Place {
+    fn of(arguments: &Arguments) -> Result<Self, String> {
+        if let Some(url) = &arguments.store {
+            return Ok(Self { url: url.clone(), shown: redacted(url), is_memory: false, is_file: false });
+        }
+        let data = &arguments.data;
+        let text =
+            data.to_str().ok_or_else(|| format!("{} is not a name that can be used", data.display()))?;
+        if text == "memory:" {
+            let (url, shown) = (text.to_owned(), text.to_owned());
+            return Ok(Self { url, shown, is_memory: true, is_file: false });
+        }
+        Ok(Self { url: format!("sqlite:{text}"), shown: text.to_owned(), is_memory: false, is_file: true })
+    }
+}
+
+/// A URL without its password.
+fn redacted(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let rest = rest.split('?').next().unwrap_or_default();
+    let end = rest.find('/').unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => {
+            let user = rest[..at].split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}{}", &rest[at..])
+        }
+        None => format!("{scheme}://{rest}"),
+    }
+}
+
+/// The keys of personal data beside the data, under the master key of the environment, else one that lies there too:
+/// good for a try, and too near for a real shop.
+fn keys(data: &Path, place: &Place) -> Result<KeyOptions, String> {
     let told = |error: MasterKeyError| error.to_string();
-    if data == Path::new("memory:") {
+    if place.is_memory {
         return Ok(KeyOptions::default());
     }
     if data.is_dir() {
         return Err(format!("{} is a folder; name a file in it", data.display()));
     }
+    if let Some(folder) = data.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| format!("folder {} cannot be written: {error}", folder.display()))?;
+    }
+    let at = if place.is_file { None } else { KeysAt::beside(&data.display().to_string()) };
+    let options = KeyOptions { at, ..KeyOptions::default() };
     if let Some(master) = MasterKey::given().map_err(told)? {
-        return Ok(KeyOptions::default().master(master));
+        return Ok(options.master(master));
     }
     let path = data.with_file_name(MASTER);
     if path.exists() {
-        return Ok(KeyOptions::default().master(MasterKey::read(&path).map_err(told)?));
+        return Ok(options.master(MasterKey::read(&path).map_err(told)?));
     }
-    Ok(KeyOptions::default().master(MasterKey::make(&path).map_err(told)?))
+    Ok(options.master(MasterKey::make(&path).map_err(told)?))
 }
 
 fn taken(address: SocketAddr, error: &std::io::Error) -> String {
@@ -166,36 +215,43 @@ fn taken(address: SocketAddr, error: &std::io::Error) -> String {
     format!("cannot listen on {address}: {error}")
 }
 
-fn unusable(data: &Path, error: &OpenError) -> String {
+fn unusable(shown: &str, error: &OpenError) -> String {
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     let mut texts: Vec<String> = causes.map(ToString::to_string).collect();
     texts.dedup();
-    format!("{} cannot be used: {}", data.display(), texts.join(": "))
+    format!("{shown} cannot be used: {}", texts.join(": "))
 }
 
-fn greet(address: SocketAddr, data: &Path) -> std::io::Result<()> {
+fn greet(address: SocketAddr, place: &Place, role: Role) -> std::io::Result<()> {
     let terminal = Terminal::detect();
     let here = format!("http://{address}");
     let body = r#"{"customerId": "c-1", "currency": "EUR",
     "items": [{"productId": "teapot", "quantity": 2, "price": "10.50"}],
     "shippingAddress": {"street": "Lane 1", "city": "Bonn", "postalCode": "53111", "country": "DE"}}"#;
     let dim = |text: &str| terminal.paint(Ink::Dim, text);
-    let steps = [
-        ("place an order", format!("curl -s {here}/orders -d '{body}'")),
-        ("see it", format!("curl -s '{here}/orders/ORDER_ID?wait=1000'")),
-        ("see its events", format!("curl -s {here}/orders/ORDER_ID/events")),
-        ("watch all facts", format!("cargo run -qp factum-cli -- tail --store {}", data.display())),
-        (
-            "change the weather",
-            format!("curl -sX PUT {here}/simulation/payments -d '{{\"answer\": \"decline\"}}'"),
-        ),
-        ("stop", "ctrl-c; the next start goes on from here".to_owned()),
-    ];
+    let features = if place.is_file || place.is_memory { "" } else { " --features postgres" };
+    let mut steps = Vec::new();
+    if role.runs(Role::Orders) {
+        steps.push(("place an order", format!("curl -s {here}/orders -d '{body}'")));
+        steps.push(("see it", format!("curl -s '{here}/orders/ORDER_ID?wait=1000'")));
+        steps.push(("see its events", format!("curl -s {here}/orders/ORDER_ID/events")));
+    }
+    let tail = format!("cargo run -qp factum-cli{features} -- tail --store '{}'", place.shown);
+    steps.push(("watch all facts", if place.is_file { tail.replace('\'', "") } else { tail }));
+    for context in ["payments", "stock"] {
+        if role.services().any(|service| service == context) {
+            let change = format!("curl -sX PUT {here}/simulation/{context} -d '{{\"answer\": \"decline\"}}'");
+            steps.push(("change the weather", change));
+            break;
+        }
+    }
+    steps.push(("stop", "ctrl-c; the next start goes on from here".to_owned()));
+    let who = if role == Role::All { "orders".to_owned() } else { format!("orders, role {role},") };
     terminal.line(&format!(
         "{} listens on {}, keeps {}\n",
-        terminal.paint(Ink::Bold, "orders"),
+        terminal.paint(Ink::Bold, &who),
         terminal.paint(Ink::Bold, &here),
-        terminal.paint(Ink::Bold, &data.display().to_string())
+        terminal.paint(Ink::Bold, &place.shown)
     ))?;
     for (what, how) in steps {
         terminal.line(&format!("{}\n  {how}", dim(what)))?;

@@ -16,6 +16,7 @@ use crate::orders::infrastructure::answers::Answers;
 use crate::orders::infrastructure::customer_orders::CustomerOrders;
 use crate::orders::infrastructure::order_summary::OrderSummary;
 use crate::payments::infrastructure::{Charges, Refunds};
+use crate::role::Role;
 use crate::simulation::{Behaviour, Dial};
 use crate::stock::infrastructure::{Releases, Reserves};
 use crate::{contracts, orders, payments, stock};
@@ -40,6 +41,8 @@ pub struct Settings {
     pub clock: Arc<dyn Clock>,
     /// Where the keys of personal data are.
     pub keys: KeyOptions,
+    /// Which contexts run here; the others run elsewhere on the same store.
+    pub role: Role,
 }
 
 impl Default for Settings {
@@ -50,6 +53,7 @@ impl Default for Settings {
             retry: None,
             clock: Arc::new(TokioClock::default()),
             keys: KeyOptions::default(),
+            role: Role::default(),
         }
     }
 }
@@ -75,10 +79,12 @@ pub struct Shop {
     pub payments: Dial,
     /// How Stock behaves.
     pub stock: Dial,
+    role: Role,
 }
 
 impl Shop {
-    /// Opens the store that a URL names, `sqlite:orders.db` or `memory:`, and starts the three contexts on it.
+    /// Opens the store that a URL names, `sqlite:orders.db`, `memory:` or `postgres://host/shop`, and starts the
+    /// contexts on it.
     ///
     /// # Errors
     /// When the store cannot be used.
@@ -88,47 +94,47 @@ impl Shop {
         Self::over(opened.store, settings).await
     }
 
-    /// Starts the three contexts on a store that is open.
+    /// Starts the contexts on a store that is open.
     ///
     /// # Errors
     /// When the store cannot be used.
     pub async fn over(store: Arc<dyn Store>, settings: Settings) -> Result<Self, OpenError> {
         make_tables(store.as_ref()).await?;
         let (payments, stock) = (Dial::new(settings.payments), Dial::new(settings.stock));
+        let role = settings.role;
         let consumer = |name: &str| match &settings.retry {
             Some(retry) => Consumer::new(name).retry(retry.clone()),
             None => Consumer::new(name),
         };
-        let charges = Charges::new(payments.clone());
-        let reserves = Arc::new(Reserves::new(stock.clone()));
-        let running = App::new(store)
-            .service("orders")
-            .service("payments")
-            .service("stock")
-            .clock(settings.clock.clone())
-            .consumer(
-                consumer("orders.payments")
-                    .on::<contracts::PaymentApproved>(Answers)
-                    .on::<contracts::PaymentDeclined>(Answers),
-            )
-            .consumer(
-                consumer("orders.stock")
-                    .on::<contracts::StockReserved>(Answers)
-                    .on::<contracts::StockRejected>(Answers),
-            )
-            .consumer(consumer("payments.charge").on::<contracts::OrderPlaced>(charges))
-            .consumer(consumer("payments.refund").on::<contracts::OrderCancelled>(Refunds))
-            .consumer(
-                consumer("stock.reserve")
-                    .on::<contracts::OrderPlaced>(reserves.clone())
-                    .on::<contracts::OrderPaid>(reserves),
-            )
-            .consumer(consumer("stock.release").on::<contracts::OrderCancelled>(Releases))
-            .projection(OrderSummary)
-            .projection(CustomerOrders)
-            .start()
-            .await?;
-        Ok(Self { running: Arc::new(running), payments, stock })
+        let mut app = App::new(store).clock(settings.clock.clone());
+        for service in role.services() {
+            app = app.service(service);
+        }
+        if role.runs(Role::Orders) {
+            let payments = consumer("orders.payments")
+                .on::<contracts::PaymentApproved>(Answers)
+                .on::<contracts::PaymentDeclined>(Answers);
+            let stock = consumer("orders.stock")
+                .on::<contracts::StockReserved>(Answers)
+                .on::<contracts::StockRejected>(Answers);
+            app = app.consumer(payments).consumer(stock).projection(OrderSummary).projection(CustomerOrders);
+        }
+        if role.runs(Role::Payments) {
+            let charges = Charges::new(payments.clone());
+            app = app
+                .consumer(consumer("payments.charge").on::<contracts::OrderPlaced>(charges))
+                .consumer(consumer("payments.refund").on::<contracts::OrderCancelled>(Refunds));
+        }
+        if role.runs(Role::Stock) {
+            let reserves = Arc::new(Reserves::new(stock.clone()));
+            let reserve = consumer("stock.reserve")
+                .on::<contracts::OrderPlaced>(reserves.clone())
+                .on::<contracts::OrderPaid>(reserves);
+            app = app
+                .consumer(reserve)
+                .consumer(consumer("stock.release").on::<contracts::OrderCancelled>(Releases));
+        }
+        Ok(Self { running: Arc::new(app.start().await?), payments, stock, role })
     }
 
     /// The running app.
@@ -137,9 +143,9 @@ impl Shop {
         &self.running
     }
 
-    /// Everything that the shop answers over HTTP.
+    /// Everything that the shop answers over HTTP: health and metrics, and what its role has.
     pub fn router(&self) -> Router {
-        http::router(self.running.clone(), self.payments.clone(), self.stock.clone())
+        http::router(self.running.clone(), self.role, &self.payments, &self.stock)
     }
 
     /// Finishes what is in hand and lets go of the store.

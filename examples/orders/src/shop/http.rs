@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 use crate::orders;
 use crate::problem::{Flaw, Part, Problem};
 use crate::request::{self, BODY_BYTES_MAX};
+use crate::role::Role;
 use crate::simulation::{Behaviour, Dial};
 
 #[derive(Clone)]
@@ -28,15 +29,20 @@ struct Front {
     dials: Arc<HashMap<&'static str, Dial>>,
 }
 
-pub(super) fn router(running: Arc<Running>, payments: Dial, stock: Dial) -> Router {
-    let dials = Arc::new(HashMap::from([("payments", payments), ("stock", stock)]));
+pub(super) fn router(running: Arc<Running>, role: Role, payments: &Dial, stock: &Dial) -> Router {
+    let dials = [("payments", Role::Payments, payments), ("stock", Role::Stock, stock)];
+    let here = dials.into_iter().filter(|(_, context, _)| role.runs(*context));
+    let dials = Arc::new(here.map(|(name, _, dial)| (name, dial.clone())).collect());
     let front = Front { running: running.clone(), dials };
-    Router::new()
+    let mut router = Router::new()
         .route("/health", get(health))
         .route("/metrics", get(metrics))
         .route("/simulation/{context}", put(simulate).get(simulated))
-        .with_state(front)
-        .merge(orders::infrastructure::http::router(running))
+        .with_state(front);
+    if role.runs(Role::Orders) {
+        router = router.merge(orders::infrastructure::http::router(running));
+    }
+    router
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -141,7 +147,7 @@ fn flaw(detail: &str) -> Problem {
 
 fn no_context(context: &str) -> Problem {
     let detail = format!(
-        "{:?} is not simulated: expected payments or stock",
+        "{:?} is not simulated here: expected payments or stock, in a process that runs it",
         context.chars().take(80).collect::<String>()
     );
     Problem::new(StatusCode::NOT_FOUND, "no-such-context", "There is no such context", detail)

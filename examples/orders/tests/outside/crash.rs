@@ -19,7 +19,7 @@ use crate::program::{LOOK, PATIENCE, Program, order};
 /// Clients that place orders all the time.
 const CLIENTS: usize = 6;
 /// Customers that they place them for.
-const CUSTOMERS: usize = 3;
+pub(crate) const CUSTOMERS: usize = 3;
 /// Longest that the program lives under load.
 const LIFE_MS_MAX: u64 = 400;
 /// Longest that a start takes which is cut off.
@@ -28,10 +28,19 @@ const START_MS_MAX: u64 = 80;
 const STORE_KILLS_MAX: usize = 50;
 
 /// A small generator of moments: no dependency, and the same again from its seed.
-struct Moments(u64);
+pub(crate) struct Moments(u64);
 
 impl Moments {
-    fn below(&mut self, limit: u64) -> u64 {
+    /// Those of `FACTUM_SEED`, else of a run of its own; and the seed, for whoever wants them again.
+    pub(crate) fn new() -> (Self, u64) {
+        let seed = number("FACTUM_SEED").unwrap_or_else(|| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            u64::from(now.subsec_nanos()) | 1
+        });
+        (Self(seed), seed)
+    }
+
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         // Marsaglia's xorshift with 64 bits of state.
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -40,7 +49,7 @@ impl Moments {
     }
 }
 
-fn number(name: &str) -> Option<u64> {
+pub(crate) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
@@ -51,14 +60,14 @@ fn kills() -> usize {
 
 /// What the clients were told: order by customer.
 #[derive(Default)]
-struct Acknowledged(Mutex<BTreeMap<String, String>>);
+pub(crate) struct Acknowledged(Mutex<BTreeMap<String, String>>);
 
 impl Acknowledged {
-    fn add(&self, order: String, customer: &str) {
+    pub(crate) fn add(&self, order: String, customer: &str) {
         self.0.lock().unwrap().insert(order, customer.to_owned());
     }
 
-    fn all(&self) -> BTreeMap<String, String> {
+    pub(crate) fn all(&self) -> BTreeMap<String, String> {
         self.0.lock().unwrap().clone()
     }
 }
@@ -93,12 +102,8 @@ fn client(
 
 #[test]
 fn nothing_is_lost_and_nothing_is_done_twice_however_often_it_is_killed() {
-    let seed = number("FACTUM_SEED").unwrap_or_else(|| {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        u64::from(now.subsec_nanos()) | 1
-    });
+    let (mut moments, seed) = Moments::new();
     println!("FACTUM_SEED={seed}");
-    let mut moments = Moments(seed);
     let (mut left, mut survived) = (kills(), 0);
     while left > 0 {
         let kills = left.min(STORE_KILLS_MAX);
@@ -158,11 +163,19 @@ fn live_and_die(
 /// Starts it in fair weather and looks at everything that was promised.
 fn check(data: &Path, acknowledged: &Acknowledged, checked: &mut BTreeSet<String>) {
     let program = Program::start(data, &[]);
+    all_have_ended(&program, acknowledged, checked);
+    let (status, _) = program.stop("INT");
+    assert!(status.success(), "{status}");
+    whole(&format!("sqlite:{}", data.display()));
+}
+
+/// Every order that a client was told of comes to its end, having met each of its events once.
+pub(crate) fn all_have_ended(program: &Program, acknowledged: &Acknowledged, checked: &mut BTreeSet<String>) {
     for (id, customer) in acknowledged.all() {
         if checked.contains(&id) {
             continue;
         }
-        let seen = comes_to_its_end(&program, &id);
+        let seen = comes_to_its_end(program, &id);
         assert_eq!(seen["customerId"], customer.as_str(), "{seen}");
         let changes = seen["changes"].as_i64().unwrap();
         let expected = match (seen["status"].as_str().unwrap(), seen["paidAt"].is_string()) {
@@ -174,10 +187,7 @@ fn check(data: &Path, acknowledged: &Acknowledged, checked: &mut BTreeSet<String
         assert_eq!(seen["shippingAddress"]["street"], "Lane 1", "{seen}");
         checked.insert(id);
     }
-    counts_agree(&program, acknowledged);
-    let (status, _) = program.stop("INT");
-    assert!(status.success(), "{status}");
-    whole(data);
+    counts_agree(program, acknowledged);
 }
 
 /// The order once it is over; tells everything that is known when it never is.
@@ -225,9 +235,9 @@ fn counts_agree(program: &Program, acknowledged: &Acknowledged) {
 }
 
 /// What `factum check` looks at.
-fn whole(data: &Path) {
+pub(crate) fn whole(url: &str) {
     let gate = Arc::new(Contracts::try_from(orders::contracts::CATALOG).unwrap());
-    let opened = factum::store::open(&format!("sqlite:{}", data.display()), gate).unwrap();
+    let opened = factum::store::open(url, gate).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let report = runtime.block_on(opened.maintenance.check()).unwrap();
     let errors: Vec<_> = report.findings.iter().filter(|finding| finding.is_error).collect();

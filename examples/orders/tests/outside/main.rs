@@ -7,3 +7,5 @@ mod program;
 
 mod crash;
 mod http;
+#[cfg(feature = "postgres")]
+mod many;
