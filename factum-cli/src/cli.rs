@@ -22,7 +22,7 @@ Exit codes: 0 done, 1 findings or a refused request, 2 wrong command line, 3 can
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct Global {
-    /// The store: sqlite:<path> or a path; else `store` in factum.toml
+    /// The store: sqlite:<path>, a path, or postgres://…; else `store` in factum.toml
     #[arg(long, global = true, value_name = "URL", env = "FACTUM_STORE", hide_env_values = true)]
     pub(crate) store: Option<String>,
     /// Print JSON, in the shapes of docs/cli.md
@@ -72,10 +72,14 @@ pub(crate) enum Command {
     Forget(commands::forget::Args),
     /// Look at the keys of personal data; make or rotate the master key
     Keys(commands::keys::Args),
+    /// Make the store's tables, or bring them up to date; print the SQL
+    Migrate(commands::migrate::Args),
     /// Prove the whole log sound
     Check(commands::check::Args),
     /// Copy the store while it is in use
     Backup(commands::backup::Args),
+    /// Copy a store into another: from one machine to a server, and back
+    Copy(commands::copy::Args),
     /// Define, check, compare and show contracts
     Contract(commands::contract::Args),
     /// Generate code, documents and drawings from contracts

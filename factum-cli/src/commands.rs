@@ -12,6 +12,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod consumers;
 pub(crate) mod contract;
+pub(crate) mod copy;
 pub(crate) mod design;
 pub(crate) mod dlq;
 pub(crate) mod doctor;
@@ -22,6 +23,7 @@ mod kept;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod menu;
+pub(crate) mod migrate;
 pub(crate) mod new;
 pub(crate) mod plan;
 pub(crate) mod projections;
@@ -70,8 +72,10 @@ pub(crate) async fn run(cli: Cli, out: &mut Output) -> Result<Done, CliError> {
         Command::Replay(args) => replay::run(args, cx).await,
         Command::Forget(args) => forget::run(args, cx).await,
         Command::Keys(args) => keys::run(&args, cx).await,
+        Command::Migrate(args) => migrate::run(&args, cx),
         Command::Check(args) => check::run(args, cx).await,
         Command::Backup(args) => backup::run(args, cx).await,
+        Command::Copy(args) => copy::run(args, cx).await,
         Command::Contract(args) => contract::run(args, cx).await,
         Command::Generate(args) => generate::run(args, cx),
         Command::Design(args) => design::run(args, cx),

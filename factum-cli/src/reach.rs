@@ -3,10 +3,10 @@
 //! URLs are printed without their passwords.
 
 use std::io::{ErrorKind, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use factum_core::{Gate, OpenGate, StoreErrorKind};
+use factum_core::{Gate, OpenGate, StoreError, StoreErrorKind};
 use factum_runtime::Admin;
 use factum_store::Opened;
 
@@ -15,6 +15,9 @@ use crate::settings::Settings;
 
 /// Schemes of stores.
 const SCHEMES: [&str; 3] = ["sqlite:", "postgres:", "postgresql:"];
+/// Connections that a command takes from a server at most: it does one thing at a time.
+#[cfg(feature = "postgres")]
+const CONNECTIONS: usize = 5;
 /// How every SQLite file begins.
 const SQLITE_HEAD: &[u8; 16] = b"SQLite format 3\0";
 
@@ -30,6 +33,20 @@ pub(crate) fn open_with(settings: &Settings, gate: Arc<dyn Gate>) -> Result<Open
 
 /// Opens the store of a URL behind a gate.
 pub(crate) fn open_at(url: &str, gate: Arc<dyn Gate>) -> Result<Opened, CliError> {
+    check_scheme(url)?;
+    if let Some(path) = file_of(url) {
+        check_file(&path)?;
+    }
+    named(url, open_existing(url, gate))
+}
+
+/// Opens the store of a URL, or makes it: what `factum migrate` is for.
+pub(crate) fn make(url: &str, gate: Arc<dyn Gate>) -> Result<Opened, CliError> {
+    check_scheme(url)?;
+    named(url, factum_store::open(url, gate))
+}
+
+fn check_scheme(url: &str) -> Result<(), CliError> {
     let shown = redacted(url);
     if is_memory(url) {
         return Err(CliError::usage(format!("{shown} lives and ends inside one process"))
@@ -37,33 +54,46 @@ pub(crate) fn open_at(url: &str, gate: Arc<dyn Gate>) -> Result<Opened, CliError
     }
     if has_scheme(url) && !SCHEMES.iter().any(|known| url.starts_with(known)) {
         return Err(CliError::usage(format!("{shown} is no store's URL"))
-            .hint("a store is sqlite:<path>, or the path of a file"));
+            .hint("a store is sqlite:<path>, the path of a file, or postgres://host/database"));
     }
-    if let Some(path) = file_of(url) {
-        let size = std::fs::metadata(&path).map(|data| (data.is_file(), data.len()));
-        match size {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Err(CliError::unreachable(format!("no store at {}", path.display()))
-                    .hint("start the app, which makes it, or pass --store URL"));
-            }
-            Err(error) => {
-                return Err(CliError::unreachable(format!(
-                    "{} cannot be looked at: {error}",
-                    path.display()
-                )));
-            }
-            // An empty file would be turned into a store.
-            Ok((true, 0)) => {
-                return Err(CliError::unreachable(format!("{} is empty: not a store", path.display()))
-                    .hint("start the app, which fills it, or pass --store URL"));
-            }
-            _ => {}
+    Ok(())
+}
+
+fn check_file(path: &Path) -> Result<(), CliError> {
+    match std::fs::metadata(path).map(|data| (data.is_file(), data.len())) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(CliError::unreachable(format!("no store at {}", path.display()))
+                .hint("start the app, which makes it, or pass --store URL"))
         }
+        Err(error) => Err(CliError::unreachable(format!("{} cannot be looked at: {error}", path.display()))),
+        // An empty file would be turned into a store.
+        Ok((true, 0)) => Err(CliError::unreachable(format!("{} is empty: not a store", path.display()))
+            .hint("start the app, which fills it, or pass --store URL")),
+        _ => Ok(()),
     }
-    factum_store::open(url, gate).map_err(|error| {
+}
+
+/// Opens what is there: a schema that is missing is not made.
+fn open_existing(url: &str, gate: Arc<dyn Gate>) -> Result<Opened, StoreError> {
+    #[cfg(feature = "postgres")]
+    if file_of(url).is_none() {
+        let options = factum_store::postgres::Options {
+            makes: false,
+            connections: CONNECTIONS,
+            ..factum_store::postgres::Options::new(gate)
+        };
+        let store = factum_store::PostgresStore::open(url, options)?;
+        return Ok(Opened { store: Arc::new(store.clone()), maintenance: Arc::new(store) });
+    }
+    factum_store::open(url, gate)
+}
+
+/// Says of which store an error is, without its password, and what to type.
+pub(crate) fn named<T>(url: &str, result: Result<T, StoreError>) -> Result<T, CliError> {
+    result.map_err(|error| {
         let is_url = error.kind == StoreErrorKind::Invalid;
         let mut error = CliError::from(error);
-        error.what = error.what.replace(url, &shown);
+        error.what = error.what.replace(url, &redacted(url));
         if is_url {
             error.kind = error::ErrorKind::Usage;
         }

@@ -11,6 +11,8 @@ mod terminal;
 mod change;
 #[path = "cli/contracts.rs"]
 mod contracts;
+#[path = "cli/copy.rs"]
+mod copy;
 #[path = "cli/design.rs"]
 mod design;
 #[path = "cli/documented.rs"]
@@ -31,5 +33,8 @@ mod look;
 mod masked;
 #[path = "cli/personal.rs"]
 mod personal;
+#[cfg(feature = "postgres")]
+#[path = "cli/postgres.rs"]
+mod postgres;
 #[path = "cli/refused.rs"]
 mod refused;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
+use crate::envelope::Recorded;
 use crate::store::{Position, StoreError};
 
 /// Operating a store; apart from `Store`, so that handlers never see it.
@@ -14,6 +15,14 @@ pub trait Maintenance: Send + Sync + 'static {
 
     /// Copies the store, while it is in use, to a file that must not exist.
     async fn backup(&self, to: &Path) -> Result<(), StoreError>;
+
+    /// Takes over events of another store as they were recorded: ids, streams, versions and positions stay, and no
+    /// contract is asked. All of them or none; behind everything that is there, in the order of their positions.
+    /// Nobody else may append meanwhile.
+    ///
+    /// # Errors
+    /// `Invalid` when a position is not beyond the last one.
+    async fn import(&self, events: &[Recorded]) -> Result<(), StoreError>;
 
     /// Leaves nothing in the store's files of what was deleted: old pages of journals are cut off. Only what was
     /// deleted while the store was open behind a gate with keys was overwritten where it stood.

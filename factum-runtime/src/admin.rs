@@ -20,6 +20,8 @@ use crate::state::{
     AuditEntry, ContractState, ControlState, Needs, ProjectionState, SlotState, as_seen, read, to_bytes,
 };
 
+pub mod copy;
+pub mod copy_table;
 pub mod follow;
 pub mod forget;
 pub mod health;
@@ -28,6 +30,8 @@ pub mod look;
 pub mod replay;
 pub mod reset;
 
+pub use copy::{Copied, copy};
+pub use copy_table::copy_table;
 pub use follow::{Follow, Progress};
 pub use forget::{ForgetPlan, Forgot, Stays};
 pub use letters::{Group, Letter, Requeued, Which};

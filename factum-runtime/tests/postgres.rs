@@ -24,10 +24,10 @@ mod place;
 mod projection;
 #[path = "faults/proxy.rs"]
 mod proxy;
-#[path = "faults/trouble.rs"]
-mod server_trouble;
 #[path = "promises/replays.rs"]
 mod replays;
+#[path = "faults/trouble.rs"]
+mod server_trouble;
 #[path = "promises/share.rs"]
 mod share;
 #[path = "promises/storm.rs"]

@@ -27,6 +27,11 @@ pub(crate) struct Limits {
     pub(crate) events_max: usize,
 }
 
+impl Limits {
+    /// For events that a store has taken before.
+    pub(crate) const NONE: Self = Self { event_bytes_max: usize::MAX, events_max: usize::MAX };
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { event_bytes_max: EVENT_BYTES_MAX, events_max: EVENTS_MAX }

@@ -47,6 +47,43 @@ impl fmt::Debug for Opened {
     }
 }
 
+/// The tables of a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schema {
+    /// How often it has changed since the first release.
+    pub revision: usize,
+    /// What makes it.
+    pub sql: String,
+}
+
+/// What makes the tables of the store that a URL names. Opening the store does the same.
+///
+/// # Errors
+/// When no adapter knows the URL.
+pub fn schema(url: &str) -> Result<Schema, StoreError> {
+    #[cfg(feature = "postgres")]
+    if is_postgres(url) {
+        return PostgresStore::schema(url);
+    }
+    if let Some(scheme) = unknown_scheme(url) {
+        return Err(unknown(scheme));
+    }
+    #[cfg(feature = "sqlite")]
+    return Ok(SqliteStore::schema());
+    #[cfg(not(feature = "sqlite"))]
+    Err(StoreError::new(StoreErrorKind::Invalid, "SQLite is not built into this program"))
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres:") || url.starts_with("postgresql:")
+}
+
+fn unknown(scheme: &str) -> StoreError {
+    // Only the scheme is named: the rest may hold a password.
+    let message = format!("no store is called {scheme}:; use sqlite:<path>, memory:, or the path of a file");
+    StoreError::new(StoreErrorKind::Invalid, message)
+}
+
 /// Opens the store that a URL names: `memory:`, `sqlite:orders.db`, the path of a file, or `postgres://host/database`.
 ///
 /// ```
@@ -60,14 +97,11 @@ impl fmt::Debug for Opened {
 /// # Errors
 /// When no adapter knows the URL, or what it names is not a store or cannot be opened.
 pub fn open(url: &str, gate: Arc<dyn Gate>) -> Result<Opened, StoreError> {
-    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+    if is_postgres(url) {
         return open_postgres(url, gate);
     }
     if let Some(scheme) = unknown_scheme(url) {
-        // Only the scheme is named: the rest may hold a password.
-        let message =
-            format!("no store is called {scheme}:; use sqlite:<path>, memory:, or the path of a file");
-        return Err(StoreError::new(StoreErrorKind::Invalid, message));
+        return Err(unknown(scheme));
     }
     #[cfg(feature = "sqlite")]
     {

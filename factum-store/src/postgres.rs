@@ -25,6 +25,7 @@ mod events;
 pub mod fence;
 mod foreign;
 mod handle;
+mod import;
 mod line;
 mod maintenance;
 mod migrate;
@@ -73,6 +74,8 @@ pub struct Options {
     pub event_bytes_max: usize,
     /// Whether processes hint at each other that there are events; without, they find them by polling, within 50 ms.
     pub hints: bool,
+    /// Whether a store is made where there is none. One of an earlier release is brought up to date in any case.
+    pub makes: bool,
 }
 
 impl Options {
@@ -85,6 +88,7 @@ impl Options {
             connections: CONNECTIONS_DEFAULT,
             event_bytes_max: EVENT_BYTES_MAX,
             hints: true,
+            makes: true,
         }
     }
 
@@ -109,6 +113,7 @@ impl fmt::Debug for Options {
             .field("connections", &self.connections)
             .field("event_bytes_max", &self.event_bytes_max)
             .field("hints", &self.hints)
+            .field("makes", &self.makes)
             .finish_non_exhaustive()
     }
 }
@@ -135,6 +140,16 @@ impl PostgresStore {
     /// release; `Invalid` for a server that acknowledges what it may lose.
     pub fn open(url: &str, options: Options) -> Result<Self, StoreError> {
         Ok(Self { handle: Arc::new(Handle::open(url, options)?) })
+    }
+
+    /// What makes the tables of the store that a URL names, as a script: for whoever runs programs under roles that may
+    /// not. What such roles need stands at its end.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn schema(url: &str) -> Result<crate::Schema, StoreError> {
+        let place = place::Place::of(url)?;
+        Ok(crate::Schema { revision: migrate::REVISION, sql: migrate::script(&place.schema) })
     }
 
     /// Finishes what is queued and ends the connections; later calls are refused as `Closed`. Dropping the last clone

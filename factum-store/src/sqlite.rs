@@ -25,6 +25,7 @@ mod door;
 mod error;
 mod event;
 mod handle;
+mod import;
 mod maintenance;
 mod names;
 mod place;
@@ -155,6 +156,12 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
+    /// What makes the tables of a store, as a script: to be read, because opening a store runs it.
+    #[must_use]
+    pub fn schema() -> crate::Schema {
+        crate::Schema { revision: connect::REVISION, sql: connect::script() }
+    }
+
     /// Opens `sqlite:<path>`, a path, or `memory:`; makes the file when there is none.
     ///
     /// # Errors

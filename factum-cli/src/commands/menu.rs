@@ -39,11 +39,13 @@ const BUILD: [Mode; 7] = [
     ("generate", "code and pages from contracts", "factum generate rust --contracts contracts --out src"),
     ("publish", "append contract-checked events", "factum publish events.jsonl --contracts contracts"),
 ];
-const KEEP: [Mode; 7] = [
+const KEEP: [Mode; 9] = [
     ("forget", "a data subject, for good", "factum forget c-17"),
     ("keys", "the keys of personal data", "factum keys new master.key"),
+    ("migrate", "make the tables; print the SQL", "factum migrate --print"),
     ("check", "prove the whole log sound", "factum check"),
     ("backup", "copy the store while in use", "factum backup orders-copy.db"),
+    ("copy", "a store into another", "factum copy sqlite:orders.db postgres://db/orders"),
     ("doctor", "what is wrong or unusual", "factum doctor"),
     ("bench", "how fast is this machine", "factum bench"),
     ("completions", "for your shell", "factum completions bash"),

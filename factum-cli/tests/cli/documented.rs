@@ -5,9 +5,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::copy::note;
 use crate::help::COMMANDS;
 use crate::personal::personal_shop;
-use crate::sample::record;
+use crate::sample::{open, record};
 use crate::terminal::Terminal;
 
 /// Fields of a section, with what each is.
@@ -136,6 +137,8 @@ fn every_command_has_a_section() {
 async fn what_is_printed_as_json_is_what_the_page_says() {
     let (shop, tables) = (personal_shop().await, tables());
     record(&shop).await;
+    let store = shop.store();
+    note(open(&shop).as_ref()).await;
     let keys = shop.folder().join("shop.keys.db").display().to_string();
     let contracts = Terminal::contracts().display().to_string();
     let light = Terminal::contracts().join("../asyncapi/light.yaml").display().to_string();
@@ -291,8 +294,10 @@ async fn what_is_printed_as_json_is_what_the_page_says() {
                 &["generate", "python", "--contracts", &contracts, "--out", "py"],
             ],
         ),
+        ("factum migrate", &[&["migrate"], &["migrate", "--print"]]),
         ("factum check", &[&["check"]]),
         ("factum backup", &[&["backup", "copy.db"]]),
+        ("factum copy", &[&["copy", &store, "target.db", "--tables", "notes"]]),
         ("factum doctor", &[&["doctor"]]),
         ("factum bench", &[&["bench", "--seconds", "0.02", "--writers", "2"]]),
     ];

@@ -6,7 +6,7 @@ use crate::look::shown;
 use crate::terminal::Terminal;
 
 /// Commands that stand at the end of a command line.
-pub(crate) const COMMANDS: [&[&str]; 52] = [
+pub(crate) const COMMANDS: [&[&str]; 54] = [
     &["tail"],
     &["log"],
     &["stream"],
@@ -31,8 +31,10 @@ pub(crate) const COMMANDS: [&[&str]; 52] = [
     &["keys"],
     &["keys", "new"],
     &["keys", "rotate"],
+    &["migrate"],
     &["check"],
     &["backup"],
+    &["copy"],
     &["new"],
     &["design"],
     &["plan"],

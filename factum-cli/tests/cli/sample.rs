@@ -137,7 +137,11 @@ pub(crate) async fn record(terminal: &Terminal) {
 
 /// Five orders: 3 and 5 are dead letters of stock, 4 is refused by stock, 2 is parked by mail.
 pub(crate) async fn shop() -> Terminal {
-    let terminal = Terminal::new();
+    shop_in(Terminal::new()).await
+}
+
+/// The same in another place.
+pub(crate) async fn shop_in(terminal: Terminal) -> Terminal {
     let store = open(&terminal);
     let running = app(store.clone(), false).start().await.unwrap();
     for order in ["1", "2", "3", "4", "5"] {

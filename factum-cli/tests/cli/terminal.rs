@@ -8,14 +8,21 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 use tempfile::TempDir;
 
-/// A folder, and a store's name in it.
+/// A folder, and a store's name: in it, unless the store is on a server.
 pub(crate) struct Terminal {
     folder: TempDir,
+    server: Option<String>,
 }
 
 impl Terminal {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), server: None }
+    }
+
+    /// The same with a store on a server.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn on(url: String) -> Self {
+        Self { server: Some(url), ..Self::new() }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -23,7 +30,7 @@ impl Terminal {
     }
 
     pub(crate) fn store(&self) -> String {
-        self.folder().join("shop.db").display().to_string()
+        self.server.clone().unwrap_or_else(|| self.folder().join("shop.db").display().to_string())
     }
 
     pub(crate) fn contracts() -> PathBuf {
@@ -87,6 +94,8 @@ impl Terminal {
                 (r#""records": [1-9]\d*"#, "\"records\": 9"),
                 (r"in \d+ min", "in <a while>"),
                 ("last +error", "last  error"),
+                // Where in its own code a server says no.
+                (r"( exist| user [^ ]+) at line \d+", "$1"),
                 // An id that was cut to the terminal's width.
                 ("[0-9a-f]{8}-[0-9a-f-]*…", "<id>…"),
                 (r"\+\d+(\.\d)? (µs|ms|s)", "+<a while>"),

@@ -186,10 +186,10 @@ async fn end(core: Arc<Core>, tasks: Vec<JoinHandle<()>>) {
 }
 
 async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHandle<()>>), StoreError> {
-    let Options { gate, now, connections, event_bytes_max, hints } = options;
+    let Options { gate, now, connections, event_bytes_max, hints, makes } = options;
     let statements = Arc::new(Statements::of(&place.schema));
     let (mut migrating, _) = connect::connect(&place, &statements, Purpose::Migrate).await?;
-    migrate::migrate(&mut migrating, &place.schema).await?;
+    migrate::migrate(&mut migrating, &place.schema, makes).await?;
     cluster::settle(&mut migrating, &statements).await?;
     let own =
         sqlx::query_scalar(statements.own.sql()).bind(place.schema.quoted()).fetch_all(&mut migrating).await;

@@ -5,13 +5,13 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use factum_core::{CheckReport, Finding, Maintenance, StoreError, StoreErrorKind};
+use factum_core::{CheckReport, Finding, Maintenance, Recorded, StoreError, StoreErrorKind};
 use sqlx::{Executor as _, Row as _};
 
 use super::PostgresStore;
 use super::connect::{self, Purpose};
 use super::error::Doing as _;
-use super::watcher;
+use super::{import, watcher};
 
 mod check;
 
@@ -35,6 +35,11 @@ impl Maintenance for PostgresStore {
             place.schema.as_str()
         );
         Err(StoreError::new(StoreErrorKind::Invalid, message))
+    }
+
+    async fn import(&self, events: &[Recorded]) -> Result<(), StoreError> {
+        let (core, events) = (std::sync::Arc::clone(&self.handle.core), events.to_vec());
+        self.handle.run(async move { import::run(&core, &events).await }).await
     }
 
     /// Takes deleted rows out of all tables of the database. The server's write-ahead log, its archive and its replicas

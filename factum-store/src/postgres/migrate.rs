@@ -41,11 +41,59 @@ const REVISIONS: &[&[&str]] = &[revision![
     "append",
 ]];
 
-/// Applies what is missing.
-pub(super) async fn migrate(connection: &mut PgConnection, schema: &Schema) -> Result<(), StoreError> {
+/// The revision that this release makes.
+pub(super) const REVISION: usize = REVISIONS.len();
+
+/// Everything as one script, for whoever makes the tables by hand; what roles need stands at its end.
+pub(super) fn script(schema: &Schema) -> String {
+    let mut script = String::from("begin;\n\n");
+    let start = [include_str!("sql/schema/schema.sql"), include_str!("sql/schema/revision.sql")];
+    for (number, statements) in REVISIONS.iter().enumerate() {
+        let first = if number == 0 { &start[..] } else { &[] };
+        for sql in first.iter().chain(statements.iter()) {
+            script.push_str(schema.render(sql).trim_end());
+            script.push_str(";\n\n");
+        }
+        let mark = format!("insert into factum.revision (number) values ({});\n\n", number + 1);
+        script.push_str(&schema.render(&mark));
+    }
+    script.push_str("commit;\n\n");
+    script.push_str(&grants(schema));
+    script
+}
+
+/// What roles need, to be run with their names.
+fn grants(schema: &Schema) -> String {
+    let name = schema.quoted();
+    format!(
+        "-- What the roles of programs and operators need, and no more. Make the roles, put their names in place of\n\
+         -- factum_app and factum_operator, and run these lines as the owner of the tables. With them the owner's role\n\
+         -- is needed for `factum migrate` alone; tables of projections are made where the program's role may create.\n\
+         -- grant usage on schema {name} to factum_app, factum_operator;\n\
+         -- grant select, insert, update, delete on all tables in schema {name} to factum_app, factum_operator;\n\
+         -- grant usage, select, update on sequence {name}.position to factum_app, factum_operator;\n\
+         -- grant pg_read_all_stats to factum_operator;\n"
+    )
+}
+
+/// Applies what is missing; where there is no store at all, makes one only when that is wanted.
+pub(super) async fn migrate(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    makes: bool,
+) -> Result<(), StoreError> {
     // The usual case costs one look, and takes no lock.
-    if applied(connection, schema).await? == REVISIONS.len() {
-        return Ok(());
+    match applied(connection, schema).await? {
+        REVISION => return Ok(()),
+        0 if !makes => {
+            let message = format!(
+                "there is no store in schema {}; start the app, which makes it, run `factum migrate`, or name another \
+                 schema, as in ?schema=factum",
+                schema.as_str()
+            );
+            return Err(StoreError::new(StoreErrorKind::NotAStore, message));
+        }
+        _ => {}
     }
     let mut tx = connection.begin().await.doing("cannot make the tables")?;
     let key = hash64(schema.as_str().as_bytes()) as i32;

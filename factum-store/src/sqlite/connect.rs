@@ -235,6 +235,18 @@ fn write_ahead(connection: &Connection) -> Result<(), StoreError> {
     }
 }
 
+/// The revision that this release makes.
+pub(super) const REVISION: usize = REVISIONS.len();
+
+/// Everything as one script.
+pub(super) fn script() -> String {
+    let statements = REVISIONS.iter().copied().flatten();
+    let mut script: String = statements.map(|sql| format!("{};\n\n", sql.trim_end())).collect();
+    script
+        .push_str(&format!("pragma application_id = {APPLICATION_ID};\npragma user_version = {REVISION};\n"));
+    script
+}
+
 fn migrate(connection: &Connection, place: &Place) -> Result<(), StoreError> {
     if read_pragma(connection, "user_version")? == REVISIONS.len() as i64
         && read_pragma(connection, "application_id")? == i64::from(APPLICATION_ID)

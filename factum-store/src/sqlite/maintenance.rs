@@ -7,12 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use factum_core::{CheckReport, Finding, Maintenance, StoreError, StoreErrorKind};
+use factum_core::{CheckReport, Finding, Maintenance, Recorded, StoreError, StoreErrorKind};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
 use super::error::Doing as _;
-use super::{SqliteStore, Synchronous, connect};
+use super::{SqliteStore, Synchronous, connect, import};
 
 mod check;
 
@@ -32,6 +32,15 @@ impl Maintenance for SqliteStore {
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         let to = to.to_owned();
         self.handle.ask(move |reader| copy(&reader.connection, &to)).await
+    }
+
+    async fn import(&self, events: &[Recorded]) -> Result<(), StoreError> {
+        let (place, synchronous) = (self.handle.place.clone(), self.handle.synchronous);
+        let events = events.to_vec();
+        let importing = tokio::task::spawn_blocking(move || import::run(&place, synchronous, &events));
+        importing.await.map_err(|error| {
+            StoreError::new(StoreErrorKind::Other, "cannot take events over").because(error)
+        })?
     }
 
     async fn scrub(&self) -> Result<(), StoreError> {

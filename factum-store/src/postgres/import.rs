@@ -1,0 +1,123 @@
+//! Takes over events of another store with their places, in a transaction of its own.
+//!
+//! The fence is held while it lasts, as by any other writer, and the sequence is moved behind the last position in the
+//! same transaction. Never judges by contracts: what was recorded once stays recorded.
+
+use std::collections::BTreeMap;
+
+use factum_core::{OpenGate, Recorded, StoreError, StoreErrorKind, WriteError, hash64};
+use sqlx::types::Uuid;
+use sqlx::{Connection as _, Row as _};
+
+use super::connect::{self, Purpose};
+use super::error::Doing as _;
+use super::handle::Core;
+use crate::batch::{Batch, Limits, Sum, type_hash};
+
+const DOING: &str = "cannot take events over";
+
+/// Rows of the log, a column each.
+#[derive(Default)]
+struct Columns {
+    position: Vec<i64>,
+    stream: Vec<String>,
+    version: Vec<i64>,
+    time: Vec<i64>,
+    sum: Vec<i64>,
+    type_id: Vec<i32>,
+    id: Vec<Uuid>,
+    meta: Vec<Vec<u8>>,
+    data: Vec<Vec<u8>>,
+    tag_hash: Vec<i64>,
+    tag_position: Vec<i64>,
+}
+
+/// Takes all of the events over, or none.
+pub(super) async fn run(core: &Core, events: &[Recorded]) -> Result<(), StoreError> {
+    let (mut connection, _) = connect::connect(&core.place, &core.statements, Purpose::Migrate).await?;
+    let types: Vec<_> = events.iter().map(|event| event.envelope.event_type.clone()).collect();
+    let unknown = core.reading.names.unknown(types.iter());
+    core.reading.names.learn(&mut connection, &core.statements, unknown).await.doing(DOING)?;
+    let columns = columns(core, events)?;
+    let mut streams: BTreeMap<&str, i64> = BTreeMap::new();
+    for event in events {
+        streams.insert(event.stream.as_str(), event.version.number().cast_signed());
+    }
+    let (names, versions): (Vec<&str>, Vec<i64>) = streams.into_iter().unzip();
+    let mut tx = connection.begin().await.doing(DOING)?;
+    let head = sqlx::query(core.statements.import_begin.sql()).fetch_one(&mut *tx).await.doing(DOING)?;
+    let head: i64 = head.try_get(0).doing(DOING)?;
+    let mut last = head;
+    for position in &columns.position {
+        if *position <= last {
+            let message = format!(
+                "{} is at position {last} already: an event at position {position} cannot be taken over behind it",
+                core.place
+            );
+            return Err(StoreError::new(StoreErrorKind::Invalid, message));
+        }
+        last = *position;
+    }
+    let upsert = sqlx::query(core.statements.import_streams.sql()).bind(names).bind(versions);
+    upsert.execute(&mut *tx).await.doing(DOING)?;
+    let insert = sqlx::query(core.statements.import_events.sql())
+        .bind(columns.position)
+        .bind(columns.stream)
+        .bind(columns.version)
+        .bind(columns.time)
+        .bind(columns.sum)
+        .bind(columns.type_id)
+        .bind(columns.id)
+        .bind(columns.meta)
+        .bind(columns.data);
+    insert.execute(&mut *tx).await.doing(DOING)?;
+    let tags =
+        sqlx::query(core.statements.import_tags.sql()).bind(columns.tag_hash).bind(columns.tag_position);
+    tags.execute(&mut *tx).await.doing(DOING)?;
+    let moved = sqlx::query(core.statements.import_end.sql()).bind(last);
+    moved.execute(&mut *tx).await.doing(DOING)?;
+    tx.commit().await.doing(DOING)
+}
+
+fn columns(core: &Core, events: &[Recorded]) -> Result<Columns, StoreError> {
+    let mut columns = Columns::default();
+    for event in events {
+        let envelope = &event.envelope;
+        let batch = Batch::prepare(&OpenGate, &Limits::NONE, std::slice::from_ref(envelope));
+        let batch = batch.map_err(|error| match error {
+            WriteError::Store(error) => error,
+            error => StoreError::new(StoreErrorKind::Invalid, error.to_string()),
+        })?;
+        let Some(type_id) = core.reading.names.type_id(&envelope.event_type) else {
+            let message = "an event type could not be made known to the store; ask again";
+            return Err(StoreError::new(StoreErrorKind::Unavailable, message));
+        };
+        let position = event.position.number().cast_signed();
+        for ready in batch.iter() {
+            let sum = Sum {
+                position: 0,
+                version: 0,
+                stream_hash: hash64(event.stream.as_str().as_bytes()),
+                type_hash: type_hash(&envelope.event_type),
+                time: ready.time,
+                id: *ready.id,
+                meta_hash: ready.meta_hash,
+                data_hash: ready.data_hash,
+            };
+            columns.position.push(position);
+            columns.stream.push(event.stream.to_string());
+            columns.version.push(event.version.number().cast_signed());
+            columns.time.push(ready.time);
+            columns.sum.push(sum.value());
+            columns.type_id.push(type_id);
+            columns.id.push(Uuid::from_bytes(*ready.id));
+            columns.meta.push(ready.meta.to_vec());
+            columns.data.push(ready.data.to_vec());
+            for hash in ready.hashes {
+                columns.tag_hash.push(*hash);
+                columns.tag_position.push(position);
+            }
+        }
+    }
+    Ok(columns)
+}
