@@ -422,7 +422,10 @@ pub enum Choice {
 #[must_use]
 pub fn choose(wish: &str, has: impl Fn(&str) -> bool) -> Choice {
     let wish: String = wish.chars().take(WISH_CHARS_MAX).collect();
-    let said: Vec<String> = crate::design::phrase::words(&wish);
+    // Names keep their capitals together: GraphQL is one word.
+    let folded = wish.to_lowercase();
+    let said = folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let said: Vec<String> = said.map(str::to_owned).collect();
     // Facts in the form of a wall are what `design` reads.
     let is_wall = ["->", "=>", "→"].iter().any(|arrow| wish.contains(arrow));
     if is_wall && has("design") {

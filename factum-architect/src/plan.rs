@@ -231,7 +231,7 @@ fn drafts(request: &Request<'_>, existing: Option<&Catalog>, found: &[Named]) ->
     }
     for named in new {
         let Ok(event) = named.name.parse::<EventName>() else { continue };
-        let Some((owner, _)) = owner(&named.name, existing, request) else { continue };
+        let Some(owner) = owner(named, existing, request) else { continue };
         let Ok(owner) = owner.parse() else { continue };
         let key = named
             .fields
@@ -261,19 +261,20 @@ fn carried_key(named: &Named, existing: Option<&Catalog>) -> Option<String> {
     Some(cause.key.value.clone())
 }
 
-/// The service that a new event most likely belongs to, and whether that is more than a guess.
-fn owner(name: &str, existing: Option<&Catalog>, request: &Request<'_>) -> Option<(String, bool)> {
-    let Some(catalog) = existing else { return Some((category(name), false)) };
-    let same = catalog.latest().find(|contract| category(contract.name.as_str()) == category(name));
-    if let Some(contract) = same {
-        return Some((contract.owner.value.to_string(), true));
+/// The service that a new event most likely belongs to: that of its kind, one that the slice names, that of its cause.
+fn owner(named: &Named, existing: Option<&Catalog>, request: &Request<'_>) -> Option<String> {
+    let Some(catalog) = existing else { return Some(category(&named.name)) };
+    let kind = category(&named.name);
+    if let Some(contract) = catalog.latest().find(|contract| category(contract.name.as_str()) == kind) {
+        return Some(contract.owner.value.to_string());
     }
-    let text =
-        request.slice.criteria.iter().map(Criterion::all_text).collect::<Vec<_>>().join("\n").to_lowercase();
+    let text: Vec<String> = request.slice.criteria.iter().map(Criterion::all_text).collect();
+    let text = text.join("\n").to_lowercase();
     let services = &catalog.system.services;
-    let named = services.keys().find(|service| text.contains(&service.as_str().to_lowercase()));
-    let first = named.or_else(|| services.keys().next())?;
-    Some((first.to_string(), named.is_some()))
+    let said = services.keys().find(|service| text.contains(&service.as_str().to_lowercase()));
+    let cause = named.cause.as_deref().and_then(|cause| catalog.versions(cause).next_back());
+    let found = said.or(cause.map(|cause| &cause.owner.value)).or_else(|| services.keys().next());
+    found.map(ToString::to_string)
 }
 
 fn category(name: &str) -> String {

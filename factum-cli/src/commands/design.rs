@@ -217,10 +217,12 @@ fn report(design: &Design, files: &[Kept], args: &Args, cx: &mut Cx<'_>) -> Resu
     if !stops && !args.dry_run {
         let contracts = args.out.join("contracts");
         let contracts = contracts.strip_prefix(".").unwrap_or(&contracts);
-        cx.out.line(format!(
-            "next: answer the questions in the text and run it again, then `factum contract check {}`",
-            contracts.display()
-        ))?;
+        let first = if design.questions.is_empty() {
+            ""
+        } else {
+            "answer the questions in the text and run it again, then "
+        };
+        cx.out.line(format!("next: {first}`factum contract check {}`", contracts.display()))?;
     }
     Ok(done)
 }

@@ -103,6 +103,12 @@ fn the_guide_to_catalog_pages_works_as_it_is_written() {
 }
 
 #[test]
+fn the_guide_from_ten_lines_works_as_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    works_as_written("from-ten-lines.md", folder.path());
+}
+
+#[test]
 fn the_guide_to_the_gate_works_as_it_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let all = works_as_written("contract-gate.md", folder.path());
