@@ -6,7 +6,7 @@ use factum_core::{Envelope, Expected, Store};
 use factum_store::postgres::PostgresStore;
 
 use crate::kit::{Kit, Pair, Spec, Target, per_second};
-use crate::place::{Bench, PAYLOAD_BYTES, Place, Ready, bare_inserts, events, place_of, ready, stream};
+use crate::place::{Bench, PAYLOAD_BYTES, Ready, bare_inserts, events, place_of, ready, stream};
 
 /// Appends of a round, shared out among the clients.
 const APPENDS: [(usize, usize); 3] = [(1, 3_000), (8, 12_000), (32, 16_000)];
@@ -110,8 +110,7 @@ pub(crate) fn callers(kit: &mut Kit, bench: &Bench) {
                 per_second(total, appends(bench, &stores, count, each, |caller| format!("kind{caller}")));
             let after = stores[0].stats();
             let shared = (after.events - before.events) as f64 / (after.commits - before.commits) as f64;
-            [Pair::new(own, twin)
-                .note(format!("{shared:.1} events a commit, {} connections write", writers(&place)))]
+            [Pair::new(own, twin).note(format!("{shared:.1} events a commit"))]
         });
     }
     let place = bench.place();
@@ -124,16 +123,6 @@ pub(crate) fn callers(kit: &mut Kit, bench: &Bench) {
         let one = appends(bench, &stores, 32, each, |_| "order".to_owned());
         [Pair::new(per_second(32 * each, one), per_second(32 * each, many))]
     });
-}
-
-/// Connections over which a store has written events.
-fn writers(place: &Place) -> String {
-    let schema = place.sql("factum.append(").0;
-    place.psql(&format!(
-        "select count(*) from pg_stat_activity where application_name = 'factum' and pid <> pg_backend_pid() \
-         and query like '%{}%'",
-        schema.trim_end_matches('(').replace('.', "%.")
-    ))
 }
 
 /// Large appends on one connection, beside a binary COPY of ready-made rows.
