@@ -42,7 +42,7 @@ impl Marks {
     #[must_use]
     pub fn plain(&self, event: &str, payload: &[u8]) -> Vec<Range<usize>> {
         let Some(finders) = self.0.get(event) else { return Vec::new() };
-        let whole = || vec![0..payload.len()];
+        let whole = || std::iter::once(0..payload.len()).collect::<Vec<_>>();
         let Ok(text) = std::str::from_utf8(payload) else { return whole() };
         let mut ranges: Vec<Range<usize>> = Vec::new();
         for finder in finders {

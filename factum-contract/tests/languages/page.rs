@@ -29,11 +29,11 @@ fn catalog() -> Catalog {
 }
 
 const BEFORE_TYPESCRIPT: &str = r#"
-import { OrderPlaced as Sample, writeJson } from "./events/index.js";
+import { OrderPlaced as Sample, writeJson as written } from "./events/index.js";
 declare const console: { log(...said: unknown[]): void; warn(...said: unknown[]): void };
 const orderId = "0192f3c4-7e2a-7c3b-9d55-0d4e8f6a1b2c";
 const items = [{ productId: "cup", quantity: 2, price: "4.50" }];
-const body = writeJson(Sample.example());
+const body = written(Sample.example());
 const shipped: string[] = [];
 const ship = (all: readonly { readonly productId: string }[]): void =>
   all.forEach((item) => void shipped.push(item.productId));
@@ -41,7 +41,7 @@ const ship = (all: readonly { readonly productId: string }[]): void =>
 
 const BEHIND_TYPESCRIPT: &str = r#"
 const any: ShopEvent = placed;
-console.log(any.type, placed.data.items.length, fixture.data.currency, shipped.join());
+console.log(any.type, placed.data.items.length, fixture.data.currency, shipped.join(), readEvent(writeJson(any)).ok);
 "#;
 
 #[test]
@@ -56,7 +56,7 @@ fn what_the_page_shows_of_typescript_compiles_and_runs() {
     std::fs::copy(source("typescript/tsconfig.json"), folder.join("tsconfig.json")).unwrap();
     let compiler = tools.join("node_modules/typescript/bin/tsc");
     tool::quiet("node", &[&compiler.to_string_lossy(), "-p", "."], &folder);
-    assert_eq!(tool::run("node", &["out/page.js"], &folder, "").trim(), "order.placed 1 USD teapot");
+    assert_eq!(tool::run("node", &["out/page.js"], &folder, "").trim(), "order.placed 1 USD teapot true");
 }
 
 const BEFORE_PYTHON: &str = r#"
