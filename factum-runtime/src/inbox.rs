@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use factum_contract::System;
 use factum_contract::system::Replay;
+use factum_core::retry::Next;
 use factum_core::{
     Attempt, Broker, BrokerError, Commit, Conflict, Delivered, Deliveries, Guard, Origin, Record, RecordKind,
     Slot, StoreError, Topic, hash64,
@@ -324,11 +325,14 @@ async fn handle_one(
                     return set_aside(shared, &arrived, slot, &mark, failed + 1, &reason, error, None).await;
                 }
                 let is_outage = shared.failed(hash64(envelope.key.as_str().as_bytes()));
-                failed += u32::from(!is_outage);
-                if is_outage || failed >= shared.consumer.policy.immediate.max(1) {
-                    let delay = shared.consumer.policy.delay(failed, 0.5);
-                    return set_aside(shared, &arrived, slot, &mark, failed, &reason, error, delay).await;
-                }
+                let next = shared.consumer.policy.after_turn(&envelope.id, failed, is_outage);
+                failed = next.attempts;
+                let delay = match next.next {
+                    Next::AtOnce => continue,
+                    Next::Park(delay) => Some(delay),
+                    Next::Dead => None,
+                };
+                return set_aside(shared, &arrived, slot, &mark, failed, &reason, error, delay).await;
             }
         }
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use factum_core::retry::{Failed, Next as Retry};
 use factum_core::{
     Attempt, Commit, Conflict, Position, RecordKind, SLOTS, Slot, StoreError, Timestamp, Work, hash64,
 };
@@ -323,8 +324,8 @@ impl Lane {
         let is_alone = position <= self.held(slot).alone_until;
         if is_alone && !self.record_start(slot, position).await? {
             let error = "the process ended each time this event was started".to_owned();
-            let attempts = self.shared.consumer.policy.crashes_max;
-            return self.set_aside(slot, arrived, position, attempts, "crash", error).await;
+            let failed = Failed { attempts: self.shared.consumer.policy.crashes_max, next: Retry::Dead };
+            return self.set_aside(slot, arrived, position, failed, "crash", error).await;
         }
         self.run_live(slot, arrived, position, is_alone).await
     }
@@ -398,19 +399,17 @@ impl Lane {
                     self.look();
                     if self.shared.consumer.policy.is_never(&reason) {
                         // Of this event alone: it says nothing about the world.
-                        return self.set_aside(slot, arrived, position, failed + 1, &reason, error).await;
+                        let dead = Failed { attempts: failed + 1, next: Retry::Dead };
+                        return self.set_aside(slot, arrived, position, dead, &reason, error).await;
                     }
                     let is_outage = self.shared.failed(hash64(arrived.envelope.key.as_str().as_bytes()));
                     tracing::debug!(consumer = %self.shared.name(), id = %arrived.envelope.id, error, "attempt failed");
-                    if is_outage {
-                        // The world is broken, not the event: no attempt is counted.
-                        return self.set_aside(slot, arrived, position, failed, &reason, error).await;
+                    let policy = &self.shared.consumer.policy;
+                    let next = policy.after_turn(&arrived.envelope.id, failed, is_outage);
+                    if next.next != Retry::AtOnce {
+                        return self.set_aside(slot, arrived, position, next, &reason, error).await;
                     }
-                    failed += 1;
-                    conflicts = 0;
-                    if failed >= self.shared.consumer.policy.immediate.max(1) {
-                        return self.set_aside(slot, arrived, position, failed, &reason, error).await;
-                    }
+                    (failed, conflicts) = (next.attempts, 0);
                 }
             }
         }
@@ -430,16 +429,21 @@ impl Lane {
 
     /// Waits while an outage lasts and no probe is due; `false` when told to stop meanwhile.
     async fn pass_breaker(&mut self) -> bool {
-        while let Some(wait) = self.shared.must_wait() {
+        let shared = self.shared.clone();
+        loop {
+            // Listened for before the breaker is asked, so that its closing is never missed.
+            let mut over = pin!(shared.over.notified());
+            over.as_mut().enable();
+            let Some(wait) = shared.must_wait() else { return !self.stop.is_stopped() };
             self.tell();
             tokio::select! {
                 biased;
                 () = self.stop.stopped() => return false,
-                () = self.shared.clock.sleep(wait.max(Duration::from_millis(1))) => {}
+                () = &mut over => {}
+                () = shared.clock.sleep(wait.max(Duration::from_millis(1))) => {}
             }
             self.look();
         }
-        !self.stop.is_stopped()
     }
 
     fn handled(&mut self, slot: Slot, arrived: &Arrived, started: Duration) {

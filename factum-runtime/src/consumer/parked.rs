@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use factum_core::retry::{Failed, Next};
 use factum_core::{
     Attempt, Envelope, Guard, OnDead, Origin, Position, Query, Record, RecordKind, RecordQuery, Slot,
     Timestamp, Work, hash64,
@@ -55,16 +56,14 @@ impl Lane {
         slot: Slot,
         arrived: &Arrived,
         position: Position,
-        attempts: u32,
+        failed: Failed,
         reason: &str,
         error: String,
     ) -> Result<(), LaneEnd> {
-        let troubled = self.troubled(arrived, attempts, reason, error);
-        let is_over = reason == "crash" || self.shared.consumer.policy.is_never(reason);
-        let delay = if is_over { None } else { self.delay(&troubled) };
-        match delay {
-            Some(delay) => self.park(slot, arrived, position, troubled, delay).await,
-            None => self.bury(slot, position, troubled).await,
+        let troubled = self.troubled(arrived, failed.attempts, reason, error);
+        match failed.next {
+            Next::Park(delay) => self.park(slot, arrived, position, troubled, delay).await,
+            Next::AtOnce | Next::Dead => self.bury(slot, position, troubled).await,
         }
     }
 
@@ -79,13 +78,6 @@ impl Lane {
         let mut troubled = self.troubled(arrived, 0, "later", why);
         troubled.later_since = Some(troubled.since);
         self.park(slot, arrived, position, troubled, after).await
-    }
-
-    /// The policy's delay, lengthened by a share that the event's id and attempt decide.
-    fn delay(&self, troubled: &Troubled) -> Option<Duration> {
-        let seed = [&troubled.event.as_bytes()[..], &troubled.attempts.to_le_bytes()].concat();
-        let chance = (hash64(&seed) >> 11) as f64 / (1u64 << 53) as f64;
-        self.shared.consumer.policy.delay(troubled.attempts, chance)
     }
 
     async fn park(
@@ -319,7 +311,7 @@ impl Lane {
     ) -> Result<bool, LaneEnd> {
         let now = self.shared.sync_time().await?;
         troubled.at = now;
-        let delay = match outcome {
+        let failed = match outcome {
             Outcome::Handled => return Ok(true),
             Outcome::Refused { reason, error } => {
                 tracing::warn!(consumer = %self.shared.name(), id = %troubled.event, reason, error, "event refused");
@@ -329,12 +321,13 @@ impl Lane {
             Outcome::Newer { why } => return Err(self.let_go(slot, arrived, &why)),
             Outcome::Later { after, why } => {
                 let since = *troubled.later_since.get_or_insert(now);
-                let is_over = now.since(since) >= self.shared.consumer.policy.later_max;
-                if is_over {
-                    troubled.attempts += 1;
-                }
                 (troubled.reason, troubled.error) = ("later".to_owned(), why);
-                if is_over { self.delay(&troubled) } else { Some(after) }
+                let policy = &self.shared.consumer.policy;
+                if now.since(since) >= policy.later_max {
+                    policy.after_parked(&troubled.event, troubled.attempts, false)
+                } else {
+                    Failed { attempts: troubled.attempts, next: Next::Park(after) }
+                }
             }
             Outcome::Failed { reason, error } => {
                 count(&self.shared.metrics.failed, 1);
@@ -343,18 +336,16 @@ impl Lane {
                 troubled.fingerprint = fingerprint(&troubled.consumer, &reason, &error);
                 (troubled.reason, troubled.error) = (reason.into_owned(), error);
                 troubled.later_since = None;
+                let policy = &self.shared.consumer.policy;
                 if is_never {
-                    troubled.attempts += 1;
-                    None
-                } else if is_outage {
-                    Some(Duration::from_secs(1))
+                    Failed { attempts: troubled.attempts + 1, next: Next::Dead }
                 } else {
-                    troubled.attempts += 1;
-                    self.delay(&troubled)
+                    policy.after_parked(&troubled.event, troubled.attempts, is_outage)
                 }
             }
         };
-        let Some(delay) = delay else {
+        troubled.attempts = failed.attempts;
+        let Next::Park(delay) = failed.next else {
             return self.end_parked(slot, key, head, troubled, RecordKind::DEAD).await;
         };
         let mut work = self.begin().await?;

@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) progress: Progress,
     /// Something changed that the minder should look at: a key was parked, an operator spoke.
     pub(crate) nudge: Notify,
+    /// An outage is over: every lane goes on.
+    pub(crate) over: Notify,
     breaker: Mutex<Breaker>,
     /// Whether anything failed since the last success: spares the happy path the breaker's lock.
     failing: AtomicBool,
@@ -78,6 +80,7 @@ impl Shared {
             metrics,
             progress: Progress::default(),
             nudge: Notify::new(),
+            over: Notify::new(),
             breaker: Mutex::default(),
             failing: AtomicBool::new(false),
             status: Mutex::default(),
@@ -106,6 +109,8 @@ impl Shared {
             if self.breaker().succeeded() {
                 tracing::info!(consumer = %self.name(), "a probe succeeded: the outage is over");
                 self.set_status(Status::Running);
+                self.over.notify_waiters();
+                self.nudge.notify_one();
             }
         }
     }

@@ -13,9 +13,7 @@ use factum_contract::system::{ConsumerSpec, Idempotency, Pin};
 use factum_contract::upcast::Step;
 use factum_contract::words::{Placed, ServiceName};
 use factum_contract::{Catalog, Contracts, Span, System};
-use factum_core::{
-    ConsumerName, Event as _, EventName, EventType, Gate, RetryPolicy, SubjectForgotten, Topic,
-};
+use factum_core::{ConsumerName, Event as _, EventName, EventType, Gate, SubjectForgotten, Topic};
 
 use crate::consumer::{Consumer, LANES_MAX};
 use crate::erase;
@@ -314,7 +312,7 @@ impl Check<'_> {
             }
         }
         let Some(once) = &consumer.once else { return };
-        let longest = longest(&consumer.policy);
+        let longest = consumer.policy.longest();
         if once.window < longest {
             let what = format!(
                 "consumer {name} may try an event again for {}, and remembers its `{}` for {} only",
@@ -475,13 +473,4 @@ impl fmt::Display for Spoken {
             .collect();
         f.write_str(if text.is_empty() { "less than 1s" } else { &text })
     }
-}
-
-/// The longest that a policy can keep trying one event.
-fn longest(policy: &RetryPolicy) -> Duration {
-    let delays = (1..policy.attempts).map(|failed| {
-        if failed < policy.immediate { Duration::ZERO } else { policy.delay(failed, 1.0).unwrap_or_default() }
-    });
-    let tries = policy.timeout.saturating_mul(policy.attempts);
-    delays.fold(tries, Duration::saturating_add)
 }
