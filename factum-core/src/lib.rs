@@ -41,8 +41,8 @@ pub use handler::Handler;
 pub use keys::{Keys, KeysError, SubjectForgotten};
 pub use maintenance::{CheckReport, Finding, Maintenance};
 pub use name::{
-    Actor, Category, ConsumerName, ContentType, CorrelationId, EventName, NameError, PartitionKey, StreamId,
-    TableName, Topic, TraceParent,
+    Actor, Category, ConsumerName, ContentType, CorrelationId, EventName, MigrationName, NameError,
+    PartitionKey, StreamId, TableName, Topic, TraceParent,
 };
 pub use personal::Personal;
 pub use projection::{PersonalColumns, Projection, Table, Tables};

@@ -232,6 +232,10 @@ part_name!(
     ConsumerName, "consumer name", "1 to 100 letters, digits, '_' or '-', parts joined by '.', starting with a letter", valid_dotted
 );
 part_name!(
+    /// Name of a migration; its stage, its decisions and its comparisons are kept under it.
+    MigrationName, "migration name", "1 to 100 letters, digits, '_' or '-', parts joined by '.', starting with a letter", valid_dotted
+);
+part_name!(
     /// Media type of a payload.
     ContentType, "content type", "a media type such as application/json, at most 100 characters", valid_content_type
 );

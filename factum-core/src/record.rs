@@ -46,6 +46,8 @@ impl RecordKind {
     pub const CONTRACT: Self = Self("contract");
     /// A projection's version and tables.
     pub const PROJECTION: Self = Self("projection");
+    /// A migration's switch, and what it has decided and not finished.
+    pub const MIGRATION: Self = Self("migration");
     /// The ring of keys that seals the personal data of the log.
     pub const KEYS: Self = Self("keys");
     /// Who did what, when, why.

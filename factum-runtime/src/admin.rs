@@ -27,6 +27,7 @@ pub mod forget;
 pub mod health;
 pub mod letters;
 pub mod look;
+pub mod migration;
 pub mod replay;
 pub mod reset;
 
@@ -36,6 +37,7 @@ pub use follow::{Follow, Progress};
 pub use forget::{ForgetPlan, Forgot, Stays};
 pub use letters::{Group, Letter, Requeued, Which};
 pub use look::{Stats, TraceNode};
+pub use migration::{Difference, MigrationInfo};
 pub use replay::{ReplayPlan, ReplayRequest};
 pub use reset::ResetPlan;
 

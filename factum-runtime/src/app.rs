@@ -341,10 +341,10 @@ async fn keep_lease(core: Arc<Core>, stop: Stop) {
     }
 }
 
-/// Removes marks and replies past their window, and instances past their lease.
+/// Removes marks, replies and migrated things past their window, and instances past their lease.
 async fn purge(core: Arc<Core>, stop: Stop) {
     loop {
-        for kind in [RecordKind::MARK, RecordKind::REPLY, RecordKind::INSTANCE] {
+        for kind in [RecordKind::MARK, RecordKind::REPLY, RecordKind::INSTANCE, RecordKind::MIGRATION] {
             if let Err(error) = purge_kind(core.store.as_ref(), kind).await {
                 tracing::warn!(
                     ?kind,

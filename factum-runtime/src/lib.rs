@@ -13,6 +13,7 @@ pub mod execute;
 mod inbox;
 pub mod inline;
 mod instance;
+pub mod migration;
 pub mod observe;
 pub mod projection;
 pub mod relay;
@@ -34,6 +35,7 @@ pub use execute::{
 pub use factum_contract::system::Replay;
 pub use inbox::From as Source;
 pub use inline::InlineStore;
+pub use migration::{Migration, MigrationError, NewCall, OldCall, Ran};
 pub use projection::ReadSide;
 pub use relay::Relay;
 pub use watchdog::Blocked;

@@ -10,6 +10,10 @@ use factum_core::{
 };
 use serde::{Deserialize, Serialize};
 
+mod migration;
+
+pub use migration::{MigrationState, Moved, Path, Stage, StageError, ThingState};
+
 /// Highest format that this release reads.
 const FORMAT: u32 = 1;
 

@@ -4,8 +4,8 @@
 
 use factum_core::{Position, Record, RecordKind};
 use factum_runtime::state::{
-    AuditEntry, ContractState, ControlState, InstanceState, KeyWaits, ParkedKey, ProjectionState, ReadAhead,
-    ReplyState, SlotState, State, Troubled, read,
+    AuditEntry, ContractState, ControlState, InstanceState, KeyWaits, MigrationState, ParkedKey, Path,
+    ProjectionState, ReadAhead, ReplyState, SlotState, Stage, State, ThingState, Troubled, read,
 };
 
 fn stored<T: State>(json: &'static str) -> T {
@@ -60,6 +60,24 @@ fn format_1_of_events_in_trouble_is_read() {
     assert_eq!((letter.attempts, letter.position), (2, None));
     let envelope = letter.inline_envelope().unwrap();
     assert_eq!((envelope.key.as_str(), &envelope.data[..]), ("42", &b"{}"[..]));
+}
+
+#[test]
+fn format_1_of_migrations_is_read() {
+    let switch: MigrationState = stored(
+        r#"{"format":1,"stage":{"canary":10},"round":2,"event":"mail.due","consumer":"mails",
+            "history":[{"at":"2026-01-05T10:00:00Z","by":"ann","from":"shadow","to":{"canary":10},"why":"on","equal":7,"differing":0}]}"#,
+    );
+    assert_eq!((switch.stage, switch.history[0].from), (Stage::Canary(10), Stage::Shadow));
+    assert_eq!(stored::<MigrationState>(r#"{"format":1,"event":"mail.due"}"#).stage, Stage::Off);
+    let thing: ThingState = stored(
+        r#"{"format":1,"thing":"o1","key":"o1","path":"shadow","round":2,"event":"0192f3c4-7e2a-7c3b-9d55-0d4e8f6a1b2c",
+            "claimed":"2026-01-05T10:01:00Z","request":{"id":"o1"},"old":{"to":"a"},"new":{"to":"b"},"at":"2026-01-05T10:00:00Z"}"#,
+    );
+    assert_eq!((thing.path, thing.round), (Path::Shadow, 2));
+    let ended: ThingState =
+        stored(r#"{"format":1,"thing":"o1","key":"o1","path":"new","new":null,"at":"2026-01-05T10:00:00Z"}"#);
+    assert_eq!((ended.new, ended.old), (Some(serde_json::Value::Null), None), "it has spoken");
 }
 
 #[test]

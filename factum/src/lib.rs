@@ -9,9 +9,10 @@ use std::sync::Arc;
 pub use factum_core::*;
 pub use factum_runtime::{
     Admin, Anything, App, Blocked, Consumer, ContractsRefused, DecideError, Disagreements, Effects,
-    ExecuteError, ExecuteOptions, Executed, Idempotency, InlineStore, ReadSide, Relay, Replay, Running,
-    Source, StartError, Status, TokioClock, admin, app, consumer, decide, execute, execute_with, observe,
-    record_contracts, relay, ring, state, telemetry,
+    ExecuteError, ExecuteOptions, Executed, Idempotency, InlineStore, Migration, MigrationError, NewCall,
+    OldCall, Ran, ReadSide, Relay, Replay, Running, Source, StartError, Status, TokioClock, admin, app,
+    consumer, decide, execute, execute_with, migration, observe, record_contracts, relay, ring, state,
+    telemetry,
 };
 
 /// Contracts: catalogs, validation, and what generated code stands on.

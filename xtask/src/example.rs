@@ -25,7 +25,7 @@ pub struct Example {
 }
 
 /// All examples.
-pub const EXAMPLES: [Example; 2] = [
+pub const EXAMPLES: [Example; 3] = [
     Example {
         binary: "orders",
         arguments: &["demo"],
@@ -41,6 +41,20 @@ pub const EXAMPLES: [Example; 2] = [
         binary: "examples/thirty_seconds",
         arguments: &[],
         prints: &["1 order.placed.v1 in order-", "2 payment.approved.v1 in payment-"],
+    },
+    Example {
+        binary: "examples/email_sync",
+        arguments: &[],
+        prints: &[
+            "o1 at stage off",
+            "mail email-sync/o1 from the request",
+            "o2 at stage shadow",
+            "mail email-sync/o2 from the request",
+            "o3 at stage canary 99 %",
+            "mail email-sync/o3 from the event",
+            "o4 at stage off",
+            "mail email-sync/o4 from the request",
+        ],
     },
 ];
 

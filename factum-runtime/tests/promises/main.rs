@@ -11,6 +11,7 @@ mod decider;
 mod inbox;
 mod kit;
 mod metadata;
+mod migration;
 #[path = "place/sqlite.rs"]
 mod place;
 mod projection;
