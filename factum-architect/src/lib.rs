@@ -5,6 +5,8 @@
 
 pub mod codebase;
 pub mod design;
+pub mod migration;
 pub mod modes;
 pub mod plan;
+pub mod reliability;
 pub mod scaffold;

@@ -84,6 +84,10 @@ pub(crate) enum Command {
     Contract(commands::contract::Args),
     /// Generate code, documents and drawings from contracts
     Generate(commands::generate::Args),
+    /// Plan the way from a call to an event; move its switch
+    Migration(commands::migration::Args),
+    /// Explain how a consumer deals with failure; propose, simulate
+    Reliability(commands::reliability::Args),
     /// Say what is wrong or unusual
     Doctor(commands::doctor::Args),
     /// Measure how fast this machine is

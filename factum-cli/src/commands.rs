@@ -24,10 +24,12 @@ pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod menu;
 pub(crate) mod migrate;
+pub(crate) mod migration;
 pub(crate) mod new;
 pub(crate) mod plan;
 pub(crate) mod projections;
 pub(crate) mod publish;
+pub(crate) mod reliability;
 pub(crate) mod replay;
 pub(crate) mod scaffold;
 pub(crate) mod search;
@@ -82,6 +84,8 @@ pub(crate) async fn run(cli: Cli, out: &mut Output) -> Result<Done, CliError> {
         Command::Plan(args) => plan::run(args, cx),
         Command::Scaffold(args) => scaffold::run(args, cx),
         Command::New(args) => new::run(args, cx),
+        Command::Migration(args) => migration::run(args, cx).await,
+        Command::Reliability(args) => reliability::run(args, cx),
         Command::Doctor(args) => doctor::run(args, cx).await,
         Command::Bench(args) => bench::run(args, cx).await,
         Command::Audit(args) => audit::run(args, cx).await,

@@ -31,6 +31,8 @@ mod live;
 mod look;
 #[path = "cli/masked.rs"]
 mod masked;
+#[path = "cli/migration.rs"]
+mod migration;
 #[path = "cli/personal.rs"]
 mod personal;
 #[cfg(feature = "postgres")]
@@ -38,3 +40,5 @@ mod personal;
 mod postgres;
 #[path = "cli/refused.rs"]
 mod refused;
+#[path = "cli/reliability.rs"]
+mod reliability;

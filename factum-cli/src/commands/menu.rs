@@ -30,13 +30,23 @@ const OPERATE: [Mode; 5] = [
     ),
     ("audit", "who changed what, when", "factum audit --last 20"),
 ];
-const BUILD: [Mode; 7] = [
+const BUILD: [Mode; 9] = [
     ("design", "from words on a wall to contracts", "factum design wall.txt"),
     ("new", "a project that runs", "factum new shop"),
     ("scaffold", "code to begin with", "factum scaffold consumer payments.charge order.placed"),
     ("plan", "one slice, test first", "factum plan docs/specs/orders.md --slice 2"),
     ("contract", "define, check, compare, show contracts", "factum contract check --against main"),
     ("generate", "code and pages from contracts", "factum generate rust --contracts contracts --out src"),
+    (
+        "migration",
+        "from a call to an event, and back",
+        "factum migration plan email-sync --call send_email --event mail.due",
+    ),
+    (
+        "reliability",
+        "retries explained, proposed, simulated",
+        "factum reliability payments --simulate outage=5m,rate=200/s",
+    ),
     ("publish", "append contract-checked events", "factum publish events.jsonl --contracts contracts"),
 ];
 const KEEP: [Mode; 9] = [

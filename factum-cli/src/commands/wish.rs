@@ -12,8 +12,7 @@ use crate::error::CliError;
 use crate::output::{Output, Style, When};
 
 /// Modes that run as they are, with what they are started with.
-const RUNS: [(&str, &[&str]); 9] = [
-    ("reliability", &["reliability"]),
+const RUNS: [(&str, &[&str]); 8] = [
     ("review", &["review"]),
     ("consumers", &["consumers"]),
     ("projections", &["projections"]),
@@ -68,7 +67,10 @@ pub(crate) fn meant(wish: &str, args: &[String]) -> Result<(Meant, Output), CliE
                 because.join("\", \"")
             );
             let is_wall = *name == "design" && wish.contains("->");
+            // The words are what it is about.
+            let is_about = *name == "reliability";
             let with: Vec<String> = match RUNS.iter().find(|(known, _)| known == name) {
+                _ if is_about => vec![(*name).to_owned(), wish.to_owned()],
                 Some((_, with)) => with.iter().map(|word| (*word).to_owned()).collect(),
                 None if is_wall => vec!["design".to_owned(), wish.to_owned(), "--dry-run".to_owned()],
                 None => {

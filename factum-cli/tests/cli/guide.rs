@@ -109,6 +109,24 @@ fn the_guide_from_ten_lines_works_as_it_is_written() {
 }
 
 #[test]
+fn the_guide_to_reliability_works_as_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/orders/contracts");
+    let mut copy = Command::new("cp");
+    copy.arg("-r").arg(shop).arg(folder.path().join("contracts"));
+    assert!(copy.status().unwrap().success());
+    works_as_written("reliability.md", folder.path());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guide_to_migration_works_as_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    crate::migration::sources(folder.path());
+    crate::migration::in_shadow(&folder.path().join("shop.db").display().to_string()).await;
+    works_as_written("migration.md", folder.path());
+}
+
+#[test]
 fn the_guide_to_the_gate_works_as_it_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let all = works_as_written("contract-gate.md", folder.path());

@@ -6,7 +6,7 @@ use crate::look::shown;
 use crate::terminal::Terminal;
 
 /// Commands that stand at the end of a command line.
-pub(crate) const COMMANDS: [&[&str]; 54] = [
+pub(crate) const COMMANDS: [&[&str]; 60] = [
     &["tail"],
     &["log"],
     &["stream"],
@@ -57,6 +57,12 @@ pub(crate) const COMMANDS: [&[&str]; 54] = [
     &["generate", "docs"],
     &["generate", "typescript"],
     &["generate", "python"],
+    &["migration", "plan"],
+    &["migration", "status"],
+    &["migration", "differences"],
+    &["migration", "advance"],
+    &["migration", "rollback"],
+    &["reliability"],
     &["doctor"],
     &["bench"],
     &["audit"],

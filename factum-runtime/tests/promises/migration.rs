@@ -166,7 +166,7 @@ async fn orders(store: &dyn Store) {
 }
 
 async fn monolith(folder: &Path) -> (Monolith, Provider) {
-    let (store, provider) = (memory(), Provider::at(folder));
+    let (store, provider) = (fresh(), Provider::at(folder));
     orders(store.as_ref()).await;
     (Monolith::start(store, &provider, false).await, provider)
 }
@@ -248,7 +248,7 @@ async fn a_key_keeps_its_way_while_the_canary_grows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn comparisons_that_differ_hold_the_next_stage_back_until_a_shadow_without_them() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, provider) = (memory(), Provider::at(folder.path()));
+    let (store, provider) = (fresh(), Provider::at(folder.path()));
     orders(store.as_ref()).await;
     let wrong = Monolith::start(store.clone(), &provider, true).await;
     let admin = wrong.admin();
@@ -374,7 +374,6 @@ async fn a_monolith_that_takes_orders() {
     let monolith = Monolith::start(on_disk(&folder), &Provider::at(&folder), false).await;
     let answered = folder.join("answered");
     let done = std::fs::read_to_string(&answered).unwrap_or_default().lines().count() as u32;
-    println!("ready");
     for number in done.. {
         let id = format!("o{number}");
         while let Err(error) = monolith.place(&id).await {
@@ -454,6 +453,5 @@ async fn killed_at_any_moment_of_any_stage_every_order_gets_its_mail_and_on_one_
     // Asked for again under the same key where a kill came between the mail and the note of it: never otherwise.
     let under_way = 1 + 8;
     assert!(repeated <= KILLS as usize * under_way, "{repeated} repeats in {KILLS} kills");
-    println!("{} orders, {KILLS} kills, {repeated} asked for twice under one key", rows.len());
     monolith.running.stop().await;
 }
