@@ -9,4 +9,6 @@ pub mod migration;
 pub mod modes;
 pub mod plan;
 pub mod reliability;
+pub mod review;
 pub mod scaffold;
+pub mod sources;

@@ -88,6 +88,8 @@ pub(crate) enum Command {
     Migration(commands::migration::Args),
     /// Explain how a consumer deals with failure; propose, simulate
     Reliability(commands::reliability::Args),
+    /// Say what is wrong with a system of events: its catalog and its code
+    Review(commands::review::Args),
     /// Say what is wrong or unusual
     Doctor(commands::doctor::Args),
     /// Measure how fast this machine is

@@ -31,6 +31,7 @@ pub(crate) mod projections;
 pub(crate) mod publish;
 pub(crate) mod reliability;
 pub(crate) mod replay;
+pub(crate) mod review;
 pub(crate) mod scaffold;
 pub(crate) mod search;
 pub(crate) mod stats;
@@ -80,6 +81,7 @@ pub(crate) async fn run(cli: Cli, out: &mut Output) -> Result<Done, CliError> {
         Command::Copy(args) => copy::run(args, cx).await,
         Command::Contract(args) => contract::run(args, cx).await,
         Command::Generate(args) => generate::run(args, cx),
+        Command::Review(args) => review::run(args, cx).await,
         Command::Design(args) => design::run(args, cx),
         Command::Plan(args) => plan::run(args, cx),
         Command::Scaffold(args) => scaffold::run(args, cx),

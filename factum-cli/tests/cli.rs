@@ -42,3 +42,5 @@ mod postgres;
 mod refused;
 #[path = "cli/reliability.rs"]
 mod reliability;
+#[path = "cli/review.rs"]
+mod review;

@@ -51,15 +51,18 @@ pub enum Severity {
     Error,
     /// The catalog can be used; somebody will regret it.
     Warning,
+    /// Worth knowing.
+    Info,
 }
 
 impl Severity {
-    /// "error" or "warning".
+    /// "error", "warning" or "info".
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Info => "info",
         }
     }
 }
@@ -69,7 +72,7 @@ impl Severity {
 pub struct Finding {
     /// Stable name of the rule, such as `unknown-key`.
     pub rule: Cow<'static, str>,
-    /// Error or warning.
+    /// Error, warning or info.
     pub severity: Severity,
     /// The file, relative to the catalog's folder; empty when the finding is about the whole catalog.
     pub file: String,
@@ -90,6 +93,38 @@ pub struct Finding {
     /// What a comparison with another version has shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proof: Option<Box<Proof>>,
+}
+
+impl Finding {
+    /// A finding at a place of one of the sources, with its line; about all of them where there is no place.
+    #[must_use]
+    pub fn at(
+        sources: &[Source],
+        span: Option<Span>,
+        rule: impl Into<Cow<'static, str>>,
+        severity: Severity,
+        message: &str,
+        hint: Option<&str>,
+    ) -> Self {
+        let source = span.and_then(|span| sources.get(span.file as usize));
+        let span = span.unwrap_or_default();
+        let text = source.map(|source| source.text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&source.text));
+        let line = text.and_then(|text| text.lines().nth((span.line.max(1) - 1) as usize));
+        let (excerpt, caret) = line.map(|line| excerpt(line, span.column, span.length)).unwrap_or_default();
+        Self {
+            rule: rule.into(),
+            severity,
+            file: source.map(|source| printable(&source.name)).unwrap_or_default(),
+            line: span.line,
+            column: span.column,
+            length: span.length,
+            message: printable(message),
+            hint: hint.map(printable),
+            excerpt,
+            caret,
+            proof: None,
+        }
+    }
 }
 
 /// What shows that one version does not keep its promise to another.
@@ -266,24 +301,7 @@ impl<'a> Findings<'a> {
             self.dropped += 1;
             return;
         }
-        let source = span.and_then(|span| self.sources.get(span.file as usize));
-        let span = span.unwrap_or_default();
-        let text = source.map(|source| source.text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&source.text));
-        let line = text.and_then(|text| text.lines().nth((span.line.max(1) - 1) as usize));
-        let (excerpt, caret) = line.map(|line| excerpt(line, span.column, span.length)).unwrap_or_default();
-        self.found.push(Finding {
-            rule: Cow::Borrowed(rule),
-            severity,
-            file: source.map(|source| printable(&source.name)).unwrap_or_default(),
-            line: span.line,
-            column: span.column,
-            length: span.length,
-            message: printable(&message),
-            hint: hint.map(|hint| printable(&hint)),
-            excerpt,
-            caret,
-            proof: None,
-        });
+        self.found.push(Finding::at(self.sources, span, rule, severity, &message, hint.as_deref()));
     }
 
     /// What a comparison has shown, at its place in the later version.

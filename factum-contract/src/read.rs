@@ -5,6 +5,8 @@
 
 use crate::catalog::Catalog;
 use crate::contract::Contract;
+#[cfg(feature = "tooling")]
+use crate::finding::{Finding, Severity};
 use crate::finding::{Findings, Source, Span};
 use crate::node::json::NotRead;
 use crate::node::{Content, Node};
@@ -60,6 +62,22 @@ fn read_contracts(
 pub(crate) fn document(source: &Source, findings: &mut Findings<'_>) -> Option<Node> {
     let mut found = documents(std::slice::from_ref(source), findings);
     found.pop().map(|(_, node)| node)
+}
+
+/// Reads one file as a tree, whatever it says; its name tells JSON from YAML.
+///
+/// # Errors
+/// The finding that says why it is no YAML or JSON.
+#[cfg(feature = "tooling")]
+pub fn tree(sources: &[Source], index: usize) -> Result<Node, Box<Finding>> {
+    let file = u32::try_from(index).unwrap_or(u32::MAX);
+    let mut findings = Findings::new(sources);
+    let node = sources.get(index).and_then(|source| read(source, file, &mut findings));
+    node.ok_or_else(|| {
+        let first = findings.into_vec().into_iter().next();
+        let none = || Finding::at(sources, None, "yaml", Severity::Error, "there is no such file", None);
+        Box::new(first.unwrap_or_else(none))
+    })
 }
 
 /// Reads a contract from its document.

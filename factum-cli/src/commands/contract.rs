@@ -14,7 +14,7 @@ use super::{Cx, Done};
 use crate::error::CliError;
 use crate::suggest;
 
-mod check;
+pub(crate) mod check;
 mod diff;
 mod git;
 mod history;
@@ -152,7 +152,7 @@ fn not_there(label: &str, catalog: &Catalog) -> CliError {
 }
 
 /// The day it is, in UTC.
-fn today() -> Date {
+pub(crate) fn today() -> Date {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = Timestamp::EPOCH.plus(since).to_string();
     let day = now.split('T').next().and_then(|day| day.parse().ok());

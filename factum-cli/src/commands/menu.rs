@@ -30,12 +30,13 @@ const OPERATE: [Mode; 5] = [
     ),
     ("audit", "who changed what, when", "factum audit --last 20"),
 ];
-const BUILD: [Mode; 9] = [
+const BUILD: [Mode; 10] = [
     ("design", "from words on a wall to contracts", "factum design wall.txt"),
     ("new", "a project that runs", "factum new shop"),
     ("scaffold", "code to begin with", "factum scaffold consumer payments.charge order.placed"),
     ("plan", "one slice, test first", "factum plan docs/specs/orders.md --slice 2"),
     ("contract", "define, check, compare, show contracts", "factum contract check --against main"),
+    ("review", "what is wrong with catalog and code", "factum review"),
     ("generate", "code and pages from contracts", "factum generate rust --contracts contracts --out src"),
     (
         "migration",

@@ -296,6 +296,7 @@ async fn what_is_printed_as_json_is_what_the_page_says() {
                 &["generate", "python", "--contracts", &contracts, "--out", "py"],
             ],
         ),
+        ("factum review", &[&["review", &contracts]]),
         ("factum migrate", &[&["migrate"], &["migrate", "--print"]]),
         (
             "factum migration plan",

@@ -127,6 +127,12 @@ async fn the_guide_to_migration_works_as_it_is_written() {
 }
 
 #[test]
+fn the_guide_to_reviews_works_as_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    works_as_written("review.md", folder.path());
+}
+
+#[test]
 fn the_guide_to_the_gate_works_as_it_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let all = works_as_written("contract-gate.md", folder.path());

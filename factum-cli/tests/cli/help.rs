@@ -6,7 +6,7 @@ use crate::look::shown;
 use crate::terminal::Terminal;
 
 /// Commands that stand at the end of a command line.
-pub(crate) const COMMANDS: [&[&str]; 60] = [
+pub(crate) const COMMANDS: [&[&str]; 61] = [
     &["tail"],
     &["log"],
     &["stream"],
@@ -63,6 +63,7 @@ pub(crate) const COMMANDS: [&[&str]; 60] = [
     &["migration", "advance"],
     &["migration", "rollback"],
     &["reliability"],
+    &["review"],
     &["doctor"],
     &["bench"],
     &["audit"],

@@ -12,6 +12,7 @@ pub fn annotations(findings: &[Finding], root: &str) -> String {
         let word = match finding.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
+            Severity::Info => "notice",
         };
         let mut place = format!("file={}", property(&path_of(finding, root)));
         if finding.line > 0 {

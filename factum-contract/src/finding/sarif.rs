@@ -34,6 +34,7 @@ fn result(finding: &Finding, rules: &[&str], root: &str) -> Value {
     let level = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
+        Severity::Info => "note",
     };
     let proof = finding.proof.as_ref().and_then(|proof| proof.in_words());
     let more: String = proof.iter().chain(&finding.hint).map(|line| format!("\n{line}")).collect();

@@ -8,7 +8,7 @@ use crate::node::{Content, Node};
 use crate::system::Defaults;
 use crate::words::Placed;
 
-use super::fields::{self, Fields, mismatch};
+use super::fields::{self, Fields, Noted, mismatch};
 use super::{schema, upcast};
 
 /// Reads a contract; `None` when something that everything else needs is missing.
@@ -40,6 +40,14 @@ pub(super) fn contract(node: &Node, defaults: &Defaults, findings: &mut Findings
     let lifecycle = lifecycle(keys.get("lifecycle"), findings);
     let upcast = upcast::steps(keys.get("upcast"), findings);
     let allow = allow(keys.get("allow"), findings);
+    let noted = [
+        ("attributes", Noted::Texts),
+        ("envelope", Noted::Texts),
+        ("rate", Noted::Text),
+        ("expires", Noted::Duration),
+        ("sequence", Noted::Text),
+    ];
+    keys.for_review(&noted, findings);
     keys.finish(findings);
 
     let (kind, name) = named?;

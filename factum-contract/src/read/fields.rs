@@ -11,6 +11,18 @@ use crate::nearest;
 use crate::node::{Content, Entry, Node};
 use crate::words::{Placed, Words};
 
+/// What a key that is kept for reviews may say.
+pub(crate) enum Noted {
+    /// A text.
+    Text,
+    /// A text or a list of texts.
+    Texts,
+    /// A duration.
+    Duration,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+}
+
 /// The keys of one map while it is read.
 pub(crate) struct Fields<'n> {
     /// Where the map stands.
@@ -41,6 +53,19 @@ impl<'n> Fields<'n> {
     /// The value of a key, which is known from now on.
     pub(crate) fn get(&mut self, key: &'static str) -> Option<&'n Node> {
         self.entry(key).map(|entry| &entry.value)
+    }
+
+    /// Keys that the catalog keeps for `factum review`, which reads them from the document; nothing at run time does.
+    pub(crate) fn for_review(&mut self, keys: &[(&'static str, Noted)], findings: &mut Findings<'_>) {
+        for (key, noted) in keys {
+            let Some(node) = self.get(key) else { continue };
+            match noted {
+                Noted::Text => drop(text(node, findings)),
+                Noted::Texts => drop(texts(node, findings)),
+                Noted::Duration => drop(duration(node, findings)),
+                Noted::OneOf(words) => one_of(node, words, findings),
+            }
+        }
     }
 
     /// The value of a key that must be there; `finish` says so when it is not.
@@ -170,6 +195,14 @@ pub(crate) fn number(node: &Node, findings: &mut Findings<'_>) -> Option<f64> {
     match &node.content {
         Content::Number(number) => number.as_f64(),
         _ => mismatch(node, "a number", findings),
+    }
+}
+
+fn one_of(node: &Node, words: &'static [&'static str], findings: &mut Findings<'_>) {
+    let Some(found) = text(node, findings) else { return };
+    if !words.contains(&found) {
+        let message = format!("expected one of {}, found {found:?}", words.join(" | "));
+        findings.unknown("unknown-word", node.span, message, found, words.iter().copied());
     }
 }
 

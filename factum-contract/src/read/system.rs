@@ -13,7 +13,7 @@ use crate::system::{
 use crate::words::{Placed, Words};
 
 use super::contract::allow;
-use super::fields::{self, Fields, mismatch, named};
+use super::fields::{self, Fields, Noted, mismatch, named};
 
 impl Words for OnDead {
     const WORDS: &'static [(&'static str, Self)] = &[("hold", Self::Hold), ("skip", Self::Skip)];
@@ -64,6 +64,7 @@ fn defaults(node: Option<&Node>, findings: &mut Findings<'_>) -> Defaults {
         policy: keys.word("policy", findings).unwrap_or(plain.policy),
         retention: keys.duration("retention", findings),
     };
+    keys.for_review(&[("envelope", Noted::Texts)], findings);
     keys.finish(findings);
     defaults
 }
@@ -90,6 +91,13 @@ fn service(node: &Node, findings: &mut Findings<'_>) -> Option<Service> {
         emits: keys.names("emits", findings),
         description: keys.text("description", findings),
     };
+    let noted = [
+        ("publishes", Noted::OneOf(&["outbox", "transaction", "cdc", "direct"])),
+        ("ids", Noted::OneOf(&["stable", "per-attempt"])),
+        ("waits_for", Noted::Texts),
+        ("tables", Noted::Texts),
+    ];
+    keys.for_review(&noted, findings);
     keys.finish(findings);
     Some(service)
 }
@@ -104,6 +112,7 @@ fn topic(span: Span, node: &Node, findings: &mut Findings<'_>) -> Option<TopicSp
         is_open: keys.boolean("open", findings).unwrap_or(false),
         description: keys.text("description", findings),
     };
+    keys.for_review(&[("cleanup", Noted::OneOf(&["delete", "compact", "compact,delete"]))], findings);
     if topic.partitions == Some(0) {
         findings.error("bounds", keys.span, "a topic has 1 partition or more");
     }
@@ -126,6 +135,15 @@ fn consumer(span: Span, node: &Node, findings: &mut Findings<'_>) -> Option<Cons
         findings.error("bounds", keys.span, "a consumer has 1 lane or more");
     }
     let description = keys.text("description", findings);
+    let noted = [
+        ("delivery", Noted::OneOf(&["at-most-once", "at-least-once", "exactly-once"])),
+        ("reads", Noted::Texts),
+        ("waits_for", Noted::Texts),
+        ("expects_order", Noted::Texts),
+        ("ends", Noted::Text),
+        ("rebuild", Noted::Duration),
+    ];
+    keys.for_review(&noted, findings);
     keys.finish(findings);
     Some(ConsumerSpec {
         span,
@@ -178,6 +196,7 @@ fn retry(node: &Node, findings: &mut Findings<'_>) -> RetrySpec {
         timeout: keys.duration("timeout", findings),
         never: never.into_iter().map(|kind| kind.value).collect(),
     };
+    keys.for_review(&[("topic", Noted::Text), ("on", Noted::Texts)], findings);
     let bounds = [
         (retry.attempts == Some(0), "`attempts` counts the first try: 1 or more"),
         (retry.multiplier.is_some_and(|m| m < 1.0), "`multiplier` is 1 or more"),
@@ -205,6 +224,7 @@ fn dead_letters(node: &Node, findings: &mut Findings<'_>) -> DeadLetters {
         alert: keys.text("alert", findings),
         runbook: keys.text("runbook", findings),
     };
+    keys.for_review(&[("topic", Noted::Text), ("headers", Noted::Texts)], findings);
     keys.finish(findings);
     dead_letters
 }
@@ -249,6 +269,7 @@ fn projection(span: Span, node: &Node, findings: &mut Findings<'_>) -> Option<Pr
     let service = keys.required("service").and_then(|node| fields::name(node, findings));
     let (on, pinned) = taken(keys.required("on"), findings);
     let description = keys.text("description", findings);
+    keys.for_review(&[("rebuild", Noted::Duration)], findings);
     keys.finish(findings);
     Some(ProjectionSpec { span, service: service?, on, pinned, description })
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use factum_contract::finding::{github, sarif};
 use factum_contract::promises::{self, OnUnknown, Options};
-use factum_contract::{Report, Severity};
+use factum_contract::{Finding, Report, Severity};
 
 use super::{Folder, reference, sources, today};
 use crate::commands::{Cx, Done};
@@ -19,7 +19,7 @@ use crate::output::{Style, counted, printable};
 /// something. With --against, what was published before must still be there, and newer versions keep their promises
 /// to it. Exits 0 without errors, 1 with errors, 2 when it cannot run.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     folder: Folder,
     /// What was published: a git revision (main, REV:DIR), a folder, a file or a store
@@ -43,7 +43,7 @@ enum Unknown {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+pub(crate) enum Format {
     Text,
     Json,
     Sarif,
@@ -93,7 +93,7 @@ pub(super) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
 const SHOWN_MAX: usize = 3;
 
 /// The folder as code hosts name it: from the root of the repository when it has one, with `/`.
-fn folder_in_repository(folder: &Path) -> String {
+pub(crate) fn folder_in_repository(folder: &Path) -> String {
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let root = whole.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_owned);
     let root = root.or_else(|| std::env::current_dir().ok()?.canonicalize().ok());
@@ -105,12 +105,7 @@ fn folder_in_repository(folder: &Path) -> String {
 
 fn print(report: &Report, cx: &mut Cx<'_>) -> Result<(), CliError> {
     let paint = cx.out.paint();
-    for finding in &report.findings {
-        let text = printable(&finding.to_string());
-        let (head, rest) = text.split_once(':').unwrap_or((&text, ""));
-        let style = if finding.severity == Severity::Error { Style::Red } else { Style::Yellow };
-        cx.out.line(format!("{}:{rest}", paint.style(style, head)))?;
-    }
+    findings(&report.findings, cx)?;
     let verdict = match (report.errors(), report.warnings()) {
         (0, 0) => paint.style(Style::Green, "no findings"),
         (0, warnings) => paint.style(Style::Yellow, &counted(warnings as u64, "warning")),
@@ -120,6 +115,22 @@ fn print(report: &Report, cx: &mut Cx<'_>) -> Result<(), CliError> {
         }
     };
     cx.out.line(format!("{verdict}: {}", counts(report)))?;
+    Ok(())
+}
+
+/// Every finding with its line, in the colour of its severity.
+pub(crate) fn findings(all: &[Finding], cx: &mut Cx<'_>) -> Result<(), CliError> {
+    let paint = cx.out.paint();
+    for finding in all {
+        let text = printable(&finding.to_string());
+        let (head, rest) = text.split_once(':').unwrap_or((&text, ""));
+        let style = match finding.severity {
+            Severity::Error => Style::Red,
+            Severity::Warning => Style::Yellow,
+            Severity::Info => Style::Cyan,
+        };
+        cx.out.line(format!("{}:{rest}", paint.style(style, head)))?;
+    }
     Ok(())
 }
 
