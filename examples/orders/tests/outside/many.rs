@@ -125,6 +125,10 @@ fn a_role_serves_what_it_has_and_the_others_do_the_rest() {
     assert_eq!(stock.put("/simulation/stock", &json!({ "answer": "decline" })).status, 200);
     let rejected = orders.place();
     orders.order_becomes(&rejected, "cancelled");
+    let listed = orders.get("/orders?customerId=c-1&wait=5000").json();
+    assert_eq!((&listed["placed"], &listed["orders"][0]["orderId"]), (&json!(2), &json!(rejected)));
+    let before = orders.get(&format!("/orders?customerId=c-1&before={rejected}")).json();
+    assert_eq!(before["orders"][0]["orderId"], json!(id));
     let greeting = stock.greeting();
     assert!(greeting.contains("tail --store 'postgres://postgres@") && !greeting.contains("place an order"));
     wait_until("each runs", || [&orders, &payments].iter().all(|one| one.get("/health").status == 200));
