@@ -165,7 +165,6 @@ const PRODUCER: &str = r##"//! Says `@event`: what has happened, once it has.
 //!
 //! The event is appended in the transaction that makes it true, or not at all; the store refuses what breaks its contract.
 
-use factum::prelude::*;
 use factum::{Envelope, Expected, Store};
 
 use crate::contracts::@EventType;
