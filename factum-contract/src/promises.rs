@@ -15,6 +15,7 @@ use crate::contract::{Compatibility, Contract, Policy};
 use crate::date::Date;
 use crate::finding::{Findings, Proof, Severity, Source, Span};
 use crate::judge::compare::{Change, Outcome, list_changes, mode_of, outcome_under, promised_to};
+use crate::judge::meant::UNKNOWN;
 use crate::judge::{Mode, compare_under};
 use crate::read;
 use crate::system::Defaults;
@@ -29,9 +30,6 @@ words! {
         Warn = "warn",
     }
 }
-
-/// The rule of a verdict that could not be reached.
-const UNKNOWN: &str = "judge/unknown";
 
 /// How strictly to compare.
 #[derive(Debug, Clone, Copy)]

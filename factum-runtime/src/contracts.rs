@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use factum_contract::contract::Compatibility;
 use factum_contract::judge::compare::Outcome;
+use factum_contract::judge::meant::UNKNOWN;
 use factum_contract::judge::{Comparison, compare, compare_promised};
 use factum_contract::{Catalog, Contract, Contracts, meaning};
 use factum_core::{
@@ -261,6 +262,7 @@ impl History {
         for comparison in compare_promised(&earlier, contract) {
             match comparison.keeps(contract.compatibility) {
                 Outcome::Compatible => {}
+                Outcome::Unknown { .. } if catalog.allows(UNKNOWN, Some(contract)).next().is_some() => {}
                 Outcome::Unknown { why } => {
                     let (old, new) = (&comparison.old, &comparison.new);
                     tracing::warn!(

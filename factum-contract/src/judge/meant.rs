@@ -41,6 +41,9 @@ impl Comparison {
     }
 }
 
+/// What findings call a promise that cannot be decided; accepted like a break, by this name.
+pub const UNKNOWN: &str = "judge/unknown";
+
 impl Catalog {
     /// Whether upcast steps carry over a break between two versions: only what new readers cannot read of old payloads,
     /// and only where nothing is promised to old readers as well, for whom no step runs.
