@@ -174,6 +174,7 @@ impl Batch {
     }
 
     /// The events with the places that a commit gave them, as a reader would find them.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn recorded(&self, to: &StreamId, last: &Appended) -> impl Iterator<Item = Recorded> {
         let count = self.events.len() as u64;
         let (version, position) = (last.version.number() - count, last.position.number() - count);

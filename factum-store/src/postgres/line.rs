@@ -226,7 +226,9 @@ impl Line {
             match first_id(&unit) {
                 Some(id) if known.contains(&id) => {
                     let answer = match self.core.answer_again(&unit.steps).await {
-                        Ok(committed) => Commit::Committed(committed),
+                        Ok(Some(committed)) => Commit::Committed(committed),
+                        // Known a moment ago, so it was archived since.
+                        Ok(None) => Commit::Unknown(error.clone()),
                         Err(error) => Commit::Unknown(error),
                     };
                     self.answer(unit, answer);

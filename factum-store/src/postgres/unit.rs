@@ -115,7 +115,12 @@ impl Core {
             match stop {
                 Stop::Decided(commit) => return commit,
                 Stop::InDoubt(transaction, error) => match self.settle(transaction, &error).await {
-                    Some(true) => return self.settled(&steps).await,
+                    Some(true) => match self.answer_again(&steps).await {
+                        Ok(Some(committed)) => return Commit::Committed(committed),
+                        Ok(None) if !is_last => {}
+                        Ok(None) => return Commit::Failed(WriteError::Store(error)),
+                        Err(error) => return Commit::Unknown(error),
+                    },
                     Some(false) if !is_last => {}
                     Some(false) => return Commit::Failed(WriteError::Store(error)),
                     None => return Commit::Unknown(error),
@@ -329,6 +334,9 @@ impl Core {
     }
 
     /// What became of a transaction whose commit was not answered; `None` when nobody can say.
+    ///
+    /// A server that was killed may give a transaction's number to another one, if nothing of the first had reached its
+    /// disk: that something was committed under the number is no proof where there are events to look for.
     pub(super) async fn settle(&self, transaction: Option<String>, why: &StoreError) -> Option<bool> {
         // A transaction that wrote nothing has nothing to lose.
         let Some(transaction) = transaction else { return Some(true) };
@@ -357,40 +365,43 @@ impl Core {
         Ok(status)
     }
 
-    /// The answer of a unit that was committed without one: its events are known, and new to its caller.
-    async fn settled(&self, steps: &[Step]) -> Commit {
-        match self.answer_again(steps).await {
-            Ok(committed) => Commit::Committed(committed),
-            Err(error) => Commit::Unknown(error),
-        }
-    }
-
-    /// Asks where the events of a unit are that is known to be committed.
-    pub(super) async fn answer_again(&self, steps: &[Step]) -> Result<Committed, StoreError> {
+    /// Asks where the events of a unit are whose commit was not answered; `None` when they are not there, so that nothing
+    /// of the unit happened.
+    ///
+    /// Asks by writing them, in a transaction that is rolled back: events that are known answer where they are.
+    pub(super) async fn answer_again(&self, steps: &[Step]) -> Result<Option<Committed>, StoreError> {
         let mut call = Call::default();
         let appends = steps.iter().filter(|step| matches!(step, Step::Append { .. }));
         let unknown =
             |_| StoreError::new(StoreErrorKind::Unavailable, "what was committed cannot be looked up");
         call.unit(appends, &self.reading.names).map_err(unknown)?;
         if call.is_empty() {
-            return Ok(Committed::default());
+            return Ok(Some(Committed::default()));
         }
-        let mut connection = self.units.acquire().await.doing("cannot look up what was committed")?;
-        let mut answers = match call.run(&mut connection, &self.statements).await {
+        let mut session = self.session().await?;
+        let asked = call.run(&mut session, &self.statements).await;
+        // Whatever it wrote is not to stay; a connection that is lost undoes it too.
+        let _ = session.rollback().await;
+        let mut answers = match asked {
             Ok(answers) => answers,
             Err(Fault::Driver(error)) => return Err(store_error("cannot look up what was committed", error)),
             Err(fault) => return Err(unknown(fault)),
         };
         match answers.units.pop() {
+            Some(Ok(committed)) if !committed.appended.iter().all(|one| one.known) => Ok(None),
+            // Without its events it would be judged, and refused.
+            Some(Err(_)) => Ok(None),
             Some(Ok(mut committed)) => {
                 committed.appended.iter_mut().for_each(|one| one.known = false);
                 committed.position = committed.appended.iter().map(|one| one.position).max();
                 if let Some(position) = committed.position {
                     self.shared.appended(position);
                 }
-                Ok(committed)
+                Ok(Some(committed))
             }
-            _ => Err(StoreError::new(StoreErrorKind::Unavailable, "what was committed cannot be looked up")),
+            None => {
+                Err(StoreError::new(StoreErrorKind::Unavailable, "what was committed cannot be looked up"))
+            }
         }
     }
 }

@@ -280,7 +280,11 @@ async fn commit_begun(
     match done.await {
         Ok(committed) => Commit::Committed(committed),
         Err(Stop::InDoubt(transaction, error)) => match core.settle(transaction, &error).await {
-            Some(true) => core.answer_again(steps).await.map_or_else(Commit::Unknown, Commit::Committed),
+            Some(true) => match core.answer_again(steps).await {
+                Ok(Some(committed)) => Commit::Committed(committed),
+                Ok(None) => Commit::Failed(WriteError::Store(error)),
+                Err(error) => Commit::Unknown(error),
+            },
             Some(false) => Commit::Failed(WriteError::Store(error)),
             None => Commit::Unknown(error),
         },
