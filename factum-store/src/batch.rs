@@ -6,10 +6,9 @@
 
 use bytes::Bytes;
 use factum_core::envelope::{EVENT_BYTES_MAX, Meta};
-use factum_core::{
-    Appended, Envelope, EventId, EventType, Gate, Position, Recorded, StreamId, Tags, Timestamp, Version,
-    WriteError, hash64,
-};
+#[cfg(feature = "sqlite")]
+use factum_core::{Appended, Position, Recorded, StreamId, Version};
+use factum_core::{Envelope, EventId, EventType, Gate, Tags, Timestamp, WriteError, hash64};
 
 /// Events that one append takes at most: more would hold up everybody who shares the commit.
 const EVENTS_MAX: usize = 10_000;

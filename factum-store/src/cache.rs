@@ -47,6 +47,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         self.old.remove(key);
     }
 
+    #[cfg(feature = "sqlite")]
     pub(crate) fn clear(&mut self) {
         self.young.clear();
         self.old.clear();
