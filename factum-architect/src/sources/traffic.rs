@@ -126,6 +126,7 @@ const KAFKA: &[&str] = &["kafka", "sarama"];
 const SQS: &[&str] = &["sqs", "boto3"];
 const SNS: &[&str] = &["sns", "boto3"];
 const NATS: &[&str] = &["nats"];
+const EMITTER: &[&str] = &["'events'", "\"events\"", "node:events", "eventemitter", "event-emitter"];
 const REDIS: &[&str] = &["redis", "jedis", "lettuce"];
 
 const METHODS: &[Method] = &[
@@ -200,27 +201,9 @@ const METHODS: &[Method] = &[
     method(REDIS, "xReadGroup", Consume, Via::Redis, Nowhere),
     method(REDIS, "XReadGroup", Consume, Via::Redis, Nowhere),
     // Inside a process.
-    method(
-        &["'events'", "\"events\"", "node:events", "eventemitter", "event-emitter"],
-        "emit",
-        Publish,
-        Via::Emitter,
-        At::Arg(0),
-    ),
-    method(
-        &["'events'", "\"events\"", "node:events", "eventemitter", "event-emitter"],
-        "on",
-        Consume,
-        Via::Emitter,
-        At::Arg(0),
-    ),
-    method(
-        &["'events'", "\"events\"", "node:events", "eventemitter", "event-emitter"],
-        "addListener",
-        Consume,
-        Via::Emitter,
-        At::Arg(0),
-    ),
+    method(EMITTER, "emit", Publish, Via::Emitter, At::Arg(0)),
+    method(EMITTER, "on", Consume, Via::Emitter, At::Arg(0)),
+    method(EMITTER, "addListener", Consume, Via::Emitter, At::Arg(0)),
     method(&["@nestjs/microservices"], "emit", Publish, Via::Nest, At::Arg(0)),
     method(&["@nestjs/cqrs"], "publish", Publish, Via::Nest, Nowhere),
     method(&["springframework.context"], "publishEvent", Publish, Via::Spring, Nowhere),
