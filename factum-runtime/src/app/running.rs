@@ -92,10 +92,9 @@ impl Running {
             let changed = shared.progress.changed();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let at = self.reached(&shared).await?;
-            // A replay that this process has not begun yet is still to be waited for.
-            let is_current =
-                shared.progress.least().is_none() || shared.generation.load(Ordering::Acquire) >= generation;
+            let (at, is_written) = self.reached(&shared).await?;
+            // A replay that this process has not begun yet is still to be waited for; what is written knows of it.
+            let is_current = is_written || shared.generation.load(Ordering::Acquire) >= generation;
             if at >= position && is_current {
                 return Ok(());
             }
@@ -120,15 +119,17 @@ impl Running {
         filler.and_then(|name| self.core.get(&name)).ok_or_else(|| WaitError::Unknown(name.clone()))
     }
 
-    async fn reached(&self, shared: &Shared) -> Result<Position, StoreError> {
+    /// How far a consumer has got, and whether that is what the store says, because this process holds no slot of it.
+    async fn reached(&self, shared: &Shared) -> Result<(Position, bool), StoreError> {
         let mine: HashMap<u16, Position> =
             shared.progress.positions().map(|(slot, position)| (slot.number(), position)).collect();
         if mine.len() == shared.consumer.slots().count() {
-            return Ok(mine.values().min().copied().unwrap_or_default());
+            return Ok((mine.values().min().copied().unwrap_or_default(), false));
         }
         let written = crate::admin::checkpoints(self.core.store.as_ref(), shared.name()).await?;
         let at = |slot: u16| mine.get(&slot).copied().max(written.get(&slot).copied()).unwrap_or_default();
-        Ok(shared.consumer.slots().map(|slot| at(slot.number())).min().unwrap_or_default())
+        let least = shared.consumer.slots().map(|slot| at(slot.number())).min().unwrap_or_default();
+        Ok((least, mine.is_empty()))
     }
 
     /// Waits until every consumer has taken in everything, including what that caused. Parked events whose time has

@@ -76,7 +76,6 @@ pub(crate) struct Lane {
     pub(super) page: Arc<Vec<Arrived>>,
     /// What is still to be run of the page.
     pub(super) queue: VecDeque<Next>,
-    up_to: Position,
     /// The part of the next page that batches have already begun with.
     pub(super) coming: Option<Portion>,
     /// Parked keys to try, alternating with live events.
@@ -108,7 +107,6 @@ impl Lane {
             index,
             page: Arc::default(),
             queue: VecDeque::new(),
-            up_to: Position::START,
             coming: None,
             again: VecDeque::new(),
             singly: 0,
@@ -128,7 +126,10 @@ impl Lane {
         mut due: mpsc::Receiver<(Slot, String)>,
     ) -> (Vec<Held>, Result<(), LaneEnd>) {
         let result = self.work(&mut live, &mut due).await;
-        self.held.iter().for_each(|held| self.shared.progress.forget(held.slot));
+        for held in &mut self.held {
+            held.look_on(&self.shared.progress);
+            self.shared.progress.forget(held.slot);
+        }
         self.shared.progress.announce();
         (self.held, result)
     }
@@ -181,7 +182,6 @@ impl Lane {
     fn take(&mut self, portion: Portion) {
         self.page = portion.page;
         self.queue = portion.events;
-        self.up_to = portion.up_to;
         self.looked_on();
     }
 
@@ -224,13 +224,10 @@ impl Lane {
         // An idle lane keeps no page from being freed.
         self.page = Arc::default();
         let mut moved = false;
-        for held in self.held.iter_mut().filter(|held| held.done < self.up_to) {
-            held.done = self.up_to;
-            self.shared.progress.set(held.slot, held.done);
-            moved = true;
+        for held in &mut self.held {
+            moved |= held.look_on(&self.shared.progress);
         }
         if moved {
-            self.shared.progress.announce();
             self.look();
             self.note_unwritten(WRITE_IDLE);
         }

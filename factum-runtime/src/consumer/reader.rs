@@ -1,7 +1,8 @@
 //! Reads the log once for all lanes of a consumer, splits each page once, and hands each lane its part.
 //!
 //! Lanes' queues are short: when a lane is slow the reader waits, and nothing grows. Before it hands out events it
-//! writes how far ahead it may be, so that after a crash only that range is run one by one.
+//! writes how far ahead it may be, so that after a crash only that range is run one by one. A lane that has nothing
+//! of a page is not woken for it: it hears now and then how far the log was looked at.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use crate::stop::Stop;
 const AHEAD: u64 = 4096;
 /// The most that it covers, for handlers that are done with it sooner than a checkpoint is written.
 const AHEAD_MAX: u64 = 16 * AHEAD;
+/// How long a lane without events may not know how far the log was looked at.
+const TELL: Duration = Duration::from_millis(100);
 /// A limit that is reached sooner than this is next set further ahead.
 const AHEAD_FOR: Duration = Duration::from_millis(100);
 
@@ -30,8 +33,6 @@ pub(crate) struct Portion {
     /// The whole page, shared: handing an event to its lane moves a number, not the event.
     pub(crate) page: Arc<Vec<Arrived>>,
     pub(crate) events: VecDeque<Next>,
-    /// Everything up to here has been handed out.
-    pub(crate) up_to: Position,
 }
 
 /// An event that a lane is to run.
@@ -65,6 +66,7 @@ pub(crate) async fn read(shared: &Shared, routes: &Routes, stop: &Stop) -> Resul
         targets[usize::from(*slot)] = Some(*target);
     }
     let mut ahead = ReadAheadLimit::default();
+    let mut told = Told::default();
     loop {
         let page = tokio::select! {
             biased;
@@ -75,7 +77,7 @@ pub(crate) async fn read(shared: &Shared, routes: &Routes, stop: &Stop) -> Resul
             ahead.cover(shared, last.position).await?;
         }
         shared.sync_time().await?;
-        let end = page.end;
+        let (end, more) = (page.end, page.more);
         let share = page.events.len() / routes.lanes.len().max(1);
         let mut portions: Vec<VecDeque<Next>> =
             routes.lanes.iter().map(|_| VecDeque::with_capacity(share + share / 4)).collect();
@@ -84,26 +86,63 @@ pub(crate) async fn read(shared: &Shared, routes: &Routes, stop: &Stop) -> Resul
             if let Some((lane, from)) = targets[usize::from(slot.number())]
                 && position > from
             {
+                shared.progress.handed_out(slot, position);
                 portions[lane].push_back(Next { slot, position, index });
             }
         }
+        // Before lanes are woken, so that they see it.
+        shared.progress.looked_at(end);
         let arrived: Arc<Vec<Arrived>> = Arc::new(page.events.into_iter().map(Arrived::from).collect());
+        let tells_all = told.is_due(shared.clock.elapsed());
         for (lane, events) in routes.lanes.iter().zip(portions) {
-            let portion = Portion { page: arrived.clone(), events, up_to: end };
+            if events.is_empty() && !tells_all {
+                continue;
+            }
+            let portion = Portion { page: arrived.clone(), events };
             tokio::select! {
                 biased;
                 () = stop.stopped() => return Ok(()),
                 sent = lane.send(portion) => if sent.is_err() { return Ok(()) },
             }
         }
+        told.note(tells_all, shared.clock.elapsed());
         query.after = end;
-        if !page.more {
-            tokio::select! {
-                biased;
-                () = stop.stopped() => return Ok(()),
-                woken = shared.store.wait(end) => woken?,
-            }
+        if more {
+            continue;
         }
+        let quiet = told.time_left(shared.clock.elapsed());
+        tokio::select! {
+            biased;
+            () = stop.stopped() => return Ok(()),
+            woken = shared.store.wait(end) => woken?,
+            () = shared.clock.sleep(quiet.unwrap_or_default()), if quiet.is_some() => {}
+        }
+    }
+}
+
+/// When all lanes last heard how far the log was looked at.
+#[derive(Default)]
+struct Told {
+    at: Option<Duration>,
+    /// Some lanes have not heard of the last pages.
+    owes: bool,
+}
+
+impl Told {
+    fn is_due(&self, now: Duration) -> bool {
+        self.at.is_none_or(|at| now.saturating_sub(at) >= TELL)
+    }
+
+    fn note(&mut self, all: bool, now: Duration) {
+        self.owes = !all;
+        if all {
+            self.at = Some(now);
+        }
+    }
+
+    /// How long until all are told, when some have not heard.
+    fn time_left(&self, now: Duration) -> Option<Duration> {
+        self.at.filter(|_| self.owes).map(|at| (at + TELL).saturating_sub(now))
     }
 }
 

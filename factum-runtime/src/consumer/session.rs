@@ -108,6 +108,7 @@ type DueSenders = Vec<mpsc::Sender<(Slot, String)>>;
 
 fn spawn(shared: &Arc<Shared>, held: Vec<Held>, stop: &Stop) -> (JoinSet<Task>, DueSenders) {
     let lanes = shared.consumer.lanes.min(held.len());
+    shared.progress.begin();
     let mut parts: Vec<Vec<Held>> = (0..lanes).map(|_| Vec::new()).collect();
     let mut routes = Routes { slots: HashMap::new(), lanes: Vec::new() };
     for (index, slot) in held.into_iter().enumerate() {

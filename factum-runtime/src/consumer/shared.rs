@@ -205,8 +205,16 @@ impl Shared {
 }
 
 /// How far each slot that this process holds has got; others stand at "not mine".
+///
+/// A slot whose last event that was handed out is done has got as far as the log was looked at. The reader writes the
+/// events first and how far it looked second, and whoever asks reads them the other way round: what is answered was
+/// true at some moment, and never ahead of an event in hand.
 pub(crate) struct Progress {
     done: [AtomicU64; SLOTS as usize],
+    /// The last event of each slot that the reader has handed to a lane.
+    handed_out: [AtomicU64; SLOTS as usize],
+    /// How far the reader has handed out what it found.
+    looked_at: AtomicU64,
     changed: Notify,
 }
 
@@ -214,13 +222,35 @@ const NOT_MINE: u64 = u64::MAX;
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { done: std::array::from_fn(|_| AtomicU64::new(NOT_MINE)), changed: Notify::new() }
+        Self {
+            done: std::array::from_fn(|_| AtomicU64::new(NOT_MINE)),
+            handed_out: std::array::from_fn(|_| AtomicU64::new(0)),
+            looked_at: AtomicU64::new(0),
+            changed: Notify::new(),
+        }
     }
 }
 
 impl Progress {
+    /// A session begins: nothing has been handed out, and no reader or lane of an earlier one is left.
+    pub(crate) fn begin(&self) {
+        self.looked_at.store(0, Ordering::Release);
+        self.handed_out.iter().for_each(|slot| slot.store(0, Ordering::Release));
+    }
+
     pub(crate) fn set(&self, slot: Slot, position: Position) {
         self.done[usize::from(slot.number())].store(position.number(), Ordering::Release);
+    }
+
+    /// An event is about to be given to its slot's lane.
+    pub(crate) fn handed_out(&self, slot: Slot, position: Position) {
+        self.handed_out[usize::from(slot.number())].store(position.number(), Ordering::Release);
+    }
+
+    /// Whatever the log holds up to here was noted as handed out.
+    pub(crate) fn looked_at(&self, end: Position) {
+        self.looked_at.store(end.number(), Ordering::Release);
+        self.announce();
     }
 
     pub(crate) fn forget(&self, slot: Slot) {
@@ -243,9 +273,16 @@ impl Progress {
 
     /// Each slot that this process holds.
     pub(crate) fn positions(&self) -> impl Iterator<Item = (Slot, Position)> {
-        Slot::all().filter_map(|slot| {
-            let number = self.done[usize::from(slot.number())].load(Ordering::Acquire);
-            (number != NOT_MINE).then_some((slot, Position::at(number)))
-        })
+        Slot::all().filter_map(|slot| self.position(slot).map(|position| (slot, position)))
+    }
+
+    /// How far a slot has got; `None` when this process does not hold it.
+    pub(crate) fn position(&self, slot: Slot) -> Option<Position> {
+        let at = usize::from(slot.number());
+        let looked_at = self.looked_at.load(Ordering::Acquire);
+        let handed_out = self.handed_out[at].load(Ordering::Acquire);
+        let done = self.done[at].load(Ordering::Acquire);
+        let is_level = done >= handed_out;
+        (done != NOT_MINE).then(|| Position::at(if is_level { done.max(looked_at) } else { done }))
     }
 }

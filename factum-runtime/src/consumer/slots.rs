@@ -12,7 +12,7 @@ use factum_core::{
     StoreError,
 };
 
-use super::shared::Shared;
+use super::shared::{Progress, Shared};
 use crate::contracts;
 use crate::instance::as_store_error;
 use crate::state::{Needs, ParkedKey, ReadAhead, SlotState, Started, as_seen, read};
@@ -63,6 +63,17 @@ impl Held {
         let owner = Some(shared.instance.id.clone());
         let state = SlotState { position, owner, started: None, needs: None };
         (state.record(shared.name(), self.slot), as_seen(self.revision + writes as u64))
+    }
+
+    /// Goes on as far as the log was looked at, when nothing of the slot is in hand; answers whether that is further.
+    pub(crate) fn look_on(&mut self, progress: &Progress) -> bool {
+        match progress.position(self.slot) {
+            Some(position) if position > self.done => {
+                self.done = position;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Notes that the record was written.
