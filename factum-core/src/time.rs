@@ -33,6 +33,13 @@ impl Timestamp {
         self.0
     }
 
+    /// Reads the usual spelling of UTC, such as `2026-01-05T10:00:00Z` or with one to six digits of a second's part,
+    /// and no other; [`FromStr`] reads every RFC 3339 spelling.
+    #[must_use]
+    pub fn from_usual(text: &str) -> Option<Self> {
+        utc(text.as_bytes()).map(Self)
+    }
+
     /// Later by `duration`; stops at the end of time instead of wrapping.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
@@ -71,8 +78,8 @@ impl FromStr for Timestamp {
     type Err = TimestampError;
 
     fn from_str(text: &str) -> Result<Self, TimestampError> {
-        if let Some(micros) = utc(text.as_bytes()) {
-            return Ok(Self(micros));
+        if let Some(time) = Self::from_usual(text) {
+            return Ok(time);
         }
         let parsed = text.parse::<jiff::Timestamp>();
         let time = parsed.map_err(|_| TimestampError { found: text.chars().take(80).collect() })?;

@@ -110,16 +110,39 @@ impl Exact for Uuid {
     }
 }
 
+/// 9999-12-30, from where on a time may be written that is outside of the calendar elsewhere.
+const LAST_DAYS: Timestamp = Timestamp::from_micros(253_402_128_000_000_000);
+
 impl Exact for Timestamp {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        parsed(deserializer, |text| of_format(Format::DateTime, text, |text| text.parse().ok()))
+        let usual = |text: &str| Self::from_usual(text).filter(|time| *time < LAST_DAYS);
+        parsed(deserializer, |text| match usual(text) {
+            Some(time) => Ok(time),
+            None => of_format(Format::DateTime, text, |text| text.parse().ok()),
+        })
     }
 }
 
 impl Exact for Decimal {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        parsed(deserializer, |text| of_format(Format::Decimal, text, |text| text.parse().ok()))
+        parsed(deserializer, |text| {
+            of_format(Format::Decimal, text, |text| small(text).or_else(|| text.parse().ok()))
+        })
     }
+}
+
+/// A decimal number whose format is known to be right, when its digits fit a machine's word; `None` is no verdict.
+fn small(text: &str) -> Option<Decimal> {
+    let (number, scale) = text.bytes().try_fold((0_i64, None), |(number, scale), byte| match byte {
+        b'.' => Some((number, Some(0))),
+        b'0'..=b'9' => {
+            let number = number.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?;
+            Some((number, scale.map(|scale| scale + 1)))
+        }
+        // The library knows what a negative zero is.
+        _ => None,
+    })?;
+    Decimal::try_new(number, scale.unwrap_or(0)).ok()
 }
 
 impl<T: Exact> Exact for Option<T> {
@@ -181,6 +204,32 @@ mod tests {
             ["\"2026-01-05 10:00:00Z\"", "\"2026-01-05t10:00:00z\"", "\"2026-01-05T10:00:00+01\"", "0"]
         {
             assert_eq!(read::<Timestamp>(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_last_days_of_the_calendar_are_not_read() {
+        assert_eq!(LAST_DAYS.to_string(), "9999-12-30T00:00:00Z");
+        assert!(read::<Timestamp>("\"9999-12-29T23:59:59.999999Z\"").is_some());
+        assert_eq!(read::<Timestamp>("\"9999-12-30T00:00:00Z\""), None);
+    }
+
+    #[test]
+    fn a_decimal_is_the_same_however_it_was_read() {
+        for text in ["0", "0.00", "10.50", "9223372036854775807", "9223372036854775808", "-1.5", "-0", "-0.0"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain((1..=28).flat_map(|digits| {
+                let digits = "1".repeat(digits);
+                (0..digits.len()).map(move |at| match at {
+                    0 => digits.clone(),
+                    at => format!("{}.{}", &digits[..at], &digits[at..]),
+                })
+            }))
+        {
+            let expected: Decimal = text.parse().unwrap();
+            let read = read::<Decimal>(&format!("{text:?}")).unwrap();
+            assert_eq!((read.to_string(), read.scale()), (expected.to_string(), expected.scale()), "{text}");
         }
     }
 

@@ -2,11 +2,10 @@
 
 use std::sync::OnceLock;
 
-use regex::Regex;
-
 use super::{Decimal, Invalid, quoted};
 use crate::schema::Format;
-use crate::validate::{format, pattern};
+use crate::validate::format;
+use crate::validate::pattern::{self, Pattern};
 
 /// Bounds of a text.
 #[derive(Debug)]
@@ -14,7 +13,7 @@ pub struct TextRule {
     name: &'static str,
     format: Option<Format>,
     pattern: Option<&'static str>,
-    compiled: OnceLock<Option<Regex>>,
+    compiled: OnceLock<Option<Pattern>>,
     length_min: usize,
     length_max: usize,
     bytes_max: Option<usize>,
@@ -76,12 +75,15 @@ impl TextRule {
     /// What was expected and found.
     pub fn check(&self, text: &str) -> Result<(), Invalid> {
         let refuse = |expected: String| Err(Invalid::new(self.name, expected, quoted(text)));
-        let length = text.chars().count();
-        if length < self.length_min {
-            return refuse(format!("at least {} characters", self.length_min));
-        }
-        if length > self.length_max {
-            return refuse(format!("at most {} characters", self.length_max));
+        // A character has one to four bytes, so most texts need not be counted.
+        if text.len() > self.length_max || text.len().div_ceil(4) < self.length_min {
+            let length = text.chars().count();
+            if length < self.length_min {
+                return refuse(format!("at least {} characters", self.length_min));
+            }
+            if length > self.length_max {
+                return refuse(format!("at most {} characters", self.length_max));
+            }
         }
         if let Some(max) = self.bytes_max
             && (text.is_empty() || text.len() > max || text.bytes().any(|byte| byte < 0x20 || byte == 0x7f))
@@ -95,7 +97,7 @@ impl TextRule {
         }
         let Some(source) = self.pattern else { return Ok(()) };
         match self.compiled.get_or_init(|| pattern::compile(source).ok()) {
-            Some(regex) if regex.is_match(text) => Ok(()),
+            Some(pattern) if pattern.is_match(text) => Ok(()),
             _ => refuse(format!("text that matches {source}")),
         }
     }

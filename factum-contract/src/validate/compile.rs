@@ -1,8 +1,6 @@
 //! Turns a schema into the checks that a walk makes.
 
-use regex::Regex;
-
-use super::pattern::{self, PatternError};
+use super::pattern::{self, Pattern, PatternError};
 use crate::schema::{Format, IntegerShape, NumberShape, Personal, Role, Schema, Shape};
 
 /// What one value is checked for.
@@ -55,7 +53,7 @@ pub(super) struct ListCheck {
 #[derive(Debug, Clone)]
 pub(super) struct TextCheck {
     pub(super) format: Option<Format>,
-    pub(super) pattern: Option<Regex>,
+    pub(super) pattern: Option<Pattern>,
     /// The pattern as the contract writes it.
     pub(super) pattern_source: Box<str>,
     pub(super) min: u64,
