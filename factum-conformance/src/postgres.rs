@@ -96,6 +96,18 @@ impl PostgresServer {
         self.run("pg_ctl", &["stop", "-w", "-m", "immediate", "-D", &self.data()])
     }
 
+    /// Kills it, so that it can do nothing any more; its other processes notice and follow.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn kill(&self) -> Result<(), String> {
+        let file = Path::new(&self.data()).join("postmaster.pid");
+        let text =
+            std::fs::read_to_string(&file).map_err(|error| format!("the server does not run: {error}"))?;
+        let pid = text.lines().next().unwrap_or_default().trim().to_owned();
+        run(&mut Command::new("kill"), &["-9", &pid])
+    }
+
     /// Runs one of PostgreSQL's programs, as the user that it runs as.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! PostgreSQL keeps every promise of a store, and what its adapter promises beyond them.
 
+#[path = "postgres/doubt.rs"]
+mod doubt;
 #[path = "postgres/faults.rs"]
 mod faults;
 #[path = "postgres/fence.rs"]

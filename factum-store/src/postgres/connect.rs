@@ -51,6 +51,9 @@ impl Purpose {
 pub(super) struct Backend {
     pub(super) pid: i32,
     pub(super) started: String,
+    /// The server's life that it belongs to: another after each start and each recovery, which forget transactions
+    /// whose end had not reached the disk.
+    pub(super) life: String,
 }
 
 /// Connects and greets.
@@ -104,5 +107,6 @@ pub(super) async fn greet(
         let message = "the server is a replica, which cannot be written to; name the primary";
         return Err(StoreError::new(StoreErrorKind::ReadOnly, message));
     }
-    Ok(Backend { pid: row.try_get("pid").doing("cannot set up the connection")?, started: text("started")? })
+    let pid = row.try_get("pid").doing("cannot set up the connection")?;
+    Ok(Backend { pid, started: text("started")?, life: text("life")? })
 }

@@ -198,6 +198,7 @@ async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHan
     let connected = connect::connect(&place, &statements, Purpose::Write).await?;
 
     let shared = Arc::new(Shared::new());
+    shared.lives(&connected.1.life);
     let writers = if connections < WRITERS_FROM { 1 } else { WRITERS };
     let shareable = connections - FIXED - writers;
     let reading = shareable.div_ceil(3);
@@ -205,7 +206,7 @@ async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHan
     let (sender, queue) = mpsc::channel(QUEUE_MAX);
     let core = Arc::new(Core {
         readers: Readers::new(place.clone(), Arc::clone(&statements), reading),
-        units: units(&place, &statements, shareable - reading),
+        units: units(&place, &statements, &shared, shareable - reading),
         gate,
         limits: Limits { event_bytes_max, ..Limits::default() },
         reading: Reading::new(),
@@ -237,18 +238,20 @@ async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHan
 }
 
 /// The connections in which units of work run.
-fn units(place: &Place, statements: &Arc<Statements>, count: usize) -> PgPool {
-    let statements = Arc::clone(statements);
+fn units(place: &Place, statements: &Arc<Statements>, shared: &Arc<Shared>, count: usize) -> PgPool {
+    let (statements, shared) = (Arc::clone(statements), Arc::clone(shared));
     PgPoolOptions::new()
         .max_connections(u32::try_from(count).unwrap_or(u32::MAX))
         .acquire_timeout(ACQUIRE_MAX)
         .idle_timeout(IDLE_MAX)
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
-            let statements = Arc::clone(&statements);
+            let (statements, shared) = (Arc::clone(&statements), Arc::clone(&shared));
             Box::pin(async move {
                 let greeted = connect::greet(connection, &statements, Purpose::Unit).await;
-                greeted.map(|_| ()).map_err(|error| sqlx::Error::Configuration(error.into()))
+                greeted
+                    .map(|backend| shared.lives(&backend.life))
+                    .map_err(|error| sqlx::Error::Configuration(error.into()))
             })
         })
         .before_acquire(|connection, resting| {

@@ -3,7 +3,7 @@
 //! How far readers may read is announced through one place that only ever moves forward, whoever saw it first.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use factum_core::{Position, StoreError, Timestamp};
@@ -30,6 +30,8 @@ pub(super) struct Shared {
     /// Another process has told of events.
     heard: AtomicBool,
     clock: Mutex<Option<(Instant, i64)>>,
+    /// The server's life in which a connection for units was last made.
+    life: Mutex<Arc<str>>,
     /// Since when readers have been kept from what is committed.
     held: Mutex<Option<Instant>>,
 }
@@ -52,8 +54,20 @@ impl Shared {
             owes_hint: AtomicBool::new(false),
             heard: AtomicBool::new(false),
             clock: Mutex::new(None),
+            life: Mutex::new(Arc::from("")),
             held: Mutex::new(None),
         }
+    }
+
+    /// A connection for units was made in this life of the server.
+    pub(super) fn lives(&self, life: &str) {
+        *self.life.lock().unwrap_or_else(PoisonError::into_inner) = Arc::from(life);
+    }
+
+    /// The server's life, as the newest of the connections for units was told; whoever asks before a statement that
+    /// then succeeds never hears of a later life than that statement's.
+    pub(super) fn life(&self) -> Arc<str> {
+        Arc::clone(&self.life.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Readers may read up to here; true when that is news.

@@ -3,10 +3,11 @@
 //! SQL runs first and the call comes last, whatever the order in which they were collected: what a call writes cannot be
 //! seen by a unit's own SQL, and the fence is held for one round trip and no longer.
 //! A serialization failure or a deadlock runs the unit again, here and nowhere else; a commit whose answer was lost is
-//! looked up by its transaction.
+//! looked up by its transaction, as long as the server has not died since.
 //! Never leaves a transaction open: what is dropped is rolled back.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use factum_core::{
@@ -46,8 +47,16 @@ pub(super) enum Stop {
     Decided(Commit),
     /// Others were in the way; none of it happened.
     Again(StoreError),
-    /// The connection was lost while committing this transaction.
-    InDoubt(Option<String>, StoreError),
+    /// The connection was lost while committing.
+    InDoubt(Doubt, StoreError),
+}
+
+/// A transaction whose commit was not answered.
+pub(super) struct Doubt {
+    /// Its number; a transaction that wrote nothing has none.
+    transaction: Option<String>,
+    /// The server's life in which it had the number, or an earlier one.
+    life: Arc<str>,
 }
 
 impl Stop {
@@ -114,7 +123,7 @@ impl Core {
             };
             match stop {
                 Stop::Decided(commit) => return commit,
-                Stop::InDoubt(transaction, error) => match self.settle(transaction, &error).await {
+                Stop::InDoubt(doubt, error) => match self.settle(doubt, &steps, &error).await {
                     Some(true) => match self.answer_again(&steps).await {
                         Ok(Some(committed)) => return Commit::Committed(committed),
                         Ok(None) if !is_last => {}
@@ -191,7 +200,8 @@ impl Core {
 
     /// Writes the appends and records of a unit whose SQL has run, and commits.
     pub(super) async fn finish(&self, mut session: Session, steps: &[Step]) -> Result<Committed, Stop> {
-        let began = Instant::now();
+        // Before the statements, so that it is no later life than theirs.
+        let (began, life) = (Instant::now(), self.shared.life());
         let (committed, transaction, events) = self.write(&mut session, steps).await?;
         let transaction = match transaction {
             Some(transaction) => Some(transaction),
@@ -204,7 +214,7 @@ impl Core {
             return Err(match Trouble::of(&error) {
                 Trouble::Lost => {
                     let error = store_error("the connection was lost while committing", error);
-                    Stop::InDoubt(transaction, error)
+                    Stop::InDoubt(Doubt { transaction, life }, error)
                 }
                 Trouble::Rival => Stop::own(error),
                 Trouble::Statement => Stop::user("commit", error),
@@ -336,19 +346,23 @@ impl Core {
     /// What became of a transaction whose commit was not answered; `None` when nobody can say.
     ///
     /// A server that was killed may give a transaction's number to another one, if nothing of the first had reached its
-    /// disk: that something was committed under the number is no proof where there are events to look for.
-    pub(super) async fn settle(&self, transaction: Option<String>, why: &StoreError) -> Option<bool> {
+    /// disk. So that something was committed under the number is no proof once the server has lived another life, unless
+    /// there are events, which are looked for next. Nothing committed under it is a proof in every life.
+    pub(super) async fn settle(&self, doubt: Doubt, steps: &[Step], why: &StoreError) -> Option<bool> {
         // A transaction that wrote nothing has nothing to lose.
-        let Some(transaction) = transaction else { return Some(true) };
+        let Doubt { transaction: Some(transaction), life } = doubt else { return Some(true) };
         tracing::warn!(%transaction, error = %why, "a commit was not answered; its outcome is looked up");
+        let has_events = steps.iter().any(|step| matches!(step, Step::Append { .. }));
         let began = Instant::now();
         while began.elapsed() < SETTLE_MAX {
             match self.transaction_status(&transaction).await {
-                Ok(Some(status)) if status == "committed" => return Some(true),
-                Ok(Some(status)) if status == "aborted" => return Some(false),
-                Ok(Some(_)) => {}
+                Ok((Some(status), now)) if status == "committed" => {
+                    return (has_events || *life == *now).then_some(true);
+                }
+                Ok((Some(status), _)) if status == "aborted" => return Some(false),
+                Ok((Some(_), _)) => {}
                 // Too old for the server to remember.
-                Ok(None) => return None,
+                Ok((None, _)) => return None,
                 Err(error) => tracing::debug!(%error, "cannot look a transaction up yet"),
             }
             tokio::time::sleep(SETTLE_EVERY).await;
@@ -356,13 +370,15 @@ impl Core {
         None
     }
 
-    async fn transaction_status(&self, transaction: &str) -> Result<Option<String>, StoreError> {
+    /// The status of a transaction, and the server's life that it was looked up in.
+    async fn transaction_status(&self, transaction: &str) -> Result<(Option<String>, String), StoreError> {
+        const DOING: &str = "cannot look a transaction up";
         let mut lease = self.readers.lease().await?;
         let look = sqlx::query(self.statements.xact_status.sql()).bind(transaction);
-        let row = look.fetch_one(&mut lease.connection).await.doing("cannot look a transaction up")?;
-        let status = row.try_get(0).doing("cannot look a transaction up")?;
+        let row = look.fetch_one(&mut lease.connection).await.doing(DOING)?;
+        let found = (row.try_get("status").doing(DOING)?, row.try_get("life").doing(DOING)?);
         self.readers.give_back(lease);
-        Ok(status)
+        Ok(found)
     }
 
     /// Asks where the events of a unit are whose commit was not answered; `None` when they are not there, so that nothing

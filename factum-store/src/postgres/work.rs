@@ -279,7 +279,7 @@ async fn commit_begun(
     };
     match done.await {
         Ok(committed) => Commit::Committed(committed),
-        Err(Stop::InDoubt(transaction, error)) => match core.settle(transaction, &error).await {
+        Err(Stop::InDoubt(doubt, error)) => match core.settle(doubt, steps, &error).await {
             Some(true) => match core.answer_again(steps).await {
                 Ok(Some(committed)) => Commit::Committed(committed),
                 Ok(None) => Commit::Failed(WriteError::Store(error)),

@@ -10,5 +10,8 @@ select
     current_setting('synchronous_commit') as synchronous_commit,
     current_setting('server_version_num')::integer as version,
     pg_is_in_recovery() as is_replica,
+    -- Changes when the server starts, and when it recovers from the death of one of its processes.
+    pg_postmaster_start_time()::text
+        || '/' || coalesce(pg_stat_get_bgwriter_stat_reset_time()::text, '') as life,
     pg_backend_pid() as pid,
     (select a.backend_start::text from pg_catalog.pg_stat_activity a where a.pid = pg_backend_pid()) as started
