@@ -109,8 +109,8 @@ fn run_by_hand(place: &Path) -> Vec<f64> {
     let total = WARM + EVENTS;
     let keys = keys(KEYS);
     let mut twin = Twin::open(place);
-    let (ask, asked) = mpsc::channel::<Raw>();
-    let (told, tell) = mpsc::channel::<usize>();
+    let (ask, asked) = mpsc::sync_channel::<Raw>(2 * total);
+    let (told, tell) = mpsc::sync_channel::<usize>(total);
     let effects = ask.clone();
     thread::scope(|scope| {
         let writer = scope.spawn(move || {
