@@ -96,6 +96,8 @@ pub(crate) enum Command {
     Bench(commands::bench::Args),
     /// Show who changed what, when
     Audit(commands::audit::Args),
+    /// Offer commands as tools to an assistant in an editor (MCP)
+    Mcp(commands::mcp::Args),
     /// Print a completion script for a shell
     Completions(commands::completions::Args),
 }

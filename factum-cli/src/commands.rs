@@ -22,6 +22,7 @@ pub(crate) mod generate;
 mod kept;
 pub(crate) mod keys;
 pub(crate) mod log;
+pub(crate) mod mcp;
 pub(crate) mod menu;
 pub(crate) mod migrate;
 pub(crate) mod migration;
@@ -91,6 +92,7 @@ pub(crate) async fn run(cli: Cli, out: &mut Output) -> Result<Done, CliError> {
         Command::Doctor(args) => doctor::run(args, cx).await,
         Command::Bench(args) => bench::run(args, cx).await,
         Command::Audit(args) => audit::run(args, cx).await,
+        Command::Mcp(args) => mcp::run(args, cx).await,
         Command::Completions(args) => completions::run(args, cx),
     }
 }

@@ -31,6 +31,8 @@ mod live;
 mod look;
 #[path = "cli/masked.rs"]
 mod masked;
+#[path = "cli/mcp.rs"]
+mod mcp;
 #[path = "cli/migration.rs"]
 mod migration;
 #[path = "cli/personal.rs"]

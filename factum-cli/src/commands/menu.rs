@@ -50,7 +50,7 @@ const BUILD: [Mode; 10] = [
     ),
     ("publish", "append contract-checked events", "factum publish events.jsonl --contracts contracts"),
 ];
-const KEEP: [Mode; 9] = [
+const KEEP: [Mode; 10] = [
     ("forget", "a data subject, for good", "factum forget c-17"),
     ("keys", "the keys of personal data", "factum keys new master.key"),
     ("migrate", "make the tables; print the SQL", "factum migrate --print"),
@@ -59,6 +59,7 @@ const KEEP: [Mode; 9] = [
     ("copy", "a store into another", "factum copy sqlite:orders.db postgres://db/orders"),
     ("doctor", "what is wrong or unusual", "factum doctor"),
     ("bench", "how fast is this machine", "factum bench"),
+    ("mcp", "facts for an assistant in an editor", "factum mcp --store sqlite:data/orders.db"),
     ("completions", "for your shell", "factum completions bash"),
 ];
 

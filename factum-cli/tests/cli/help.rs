@@ -6,7 +6,7 @@ use crate::look::shown;
 use crate::terminal::Terminal;
 
 /// Commands that stand at the end of a command line.
-pub(crate) const COMMANDS: [&[&str]; 61] = [
+pub(crate) const COMMANDS: [&[&str]; 62] = [
     &["tail"],
     &["log"],
     &["stream"],
@@ -67,6 +67,7 @@ pub(crate) const COMMANDS: [&[&str]; 61] = [
     &["doctor"],
     &["bench"],
     &["audit"],
+    &["mcp"],
     &["completions"],
 ];
 
