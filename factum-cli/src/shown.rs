@@ -19,9 +19,8 @@ pub(crate) const LISTED_MAX: usize = 20;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventJson<'a> {
-    position: u64,
-    stream: &'a str,
-    version: u64,
+    #[serde(flatten)]
+    place: Option<PlaceJson<'a>>,
     id: String,
     #[serde(rename = "type")]
     event_type: &'a str,
@@ -39,6 +38,14 @@ pub(crate) struct EventJson<'a> {
     content_type: &'a str,
     #[serde(flatten)]
     data: Payload<'a>,
+}
+
+/// Where a log holds an event; what a letter brought from a broker is in none.
+#[derive(Debug, Serialize)]
+struct PlaceJson<'a> {
+    position: u64,
+    stream: &'a str,
+    version: u64,
 }
 
 /// A payload as JSON can hold it.
@@ -91,15 +98,20 @@ impl Payload<'_> {
 impl<'a> EventJson<'a> {
     pub(crate) fn of(event: &'a Recorded) -> Self {
         let Recorded { envelope, stream, version, position } = event;
+        let place =
+            PlaceJson { position: position.number(), stream: stream.as_str(), version: version.number() };
+        Self { place: Some(place), ..Self::of_envelope(envelope) }
+    }
+
+    /// An event that is in no log: a letter keeps it whole.
+    pub(crate) fn of_envelope(envelope: &'a Envelope) -> Self {
         let mut tags: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for tag in envelope.tags.iter() {
             let (field, value) = tag.split_once(':').unwrap_or((tag, ""));
             tags.entry(field).or_default().push(value);
         }
         Self {
-            position: position.number(),
-            stream: stream.as_str(),
-            version: version.number(),
+            place: None,
             id: envelope.id.to_string(),
             event_type: envelope.event_type.name.as_str(),
             contract_version: envelope.event_type.version,

@@ -42,7 +42,9 @@ pub(super) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
         eyes.look_at(&admin, &letter.id, envelope).await?;
     }
     if cx.out.is_json() {
-        cx.out.json(&Json { letter: LetterJson::of(&letter), event: event.as_ref().map(EventJson::of) })?;
+        let recorded = event.as_ref().map(EventJson::of);
+        let event = recorded.or_else(|| inline.as_ref().map(EventJson::of_envelope));
+        cx.out.json(&Json { letter: LetterJson::of(&letter), event })?;
         return Ok(Done::Clean);
     }
     let now = admin.store().now().await?;
