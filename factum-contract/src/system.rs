@@ -36,6 +36,14 @@ pub struct System {
     pub allow: Vec<Allow>,
 }
 
+impl System {
+    /// How long a topic keeps events: as it says itself, else as all do.
+    #[must_use]
+    pub fn retention(&self, topic: &Topic) -> Option<Duration> {
+        self.topics.get(topic).and_then(|spec| spec.retention).or(self.defaults.retention)
+    }
+}
+
 /// What holds unless a contract says otherwise.
 #[derive(Debug, Clone)]
 pub struct Defaults {

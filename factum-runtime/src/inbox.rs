@@ -92,7 +92,7 @@ impl InboxDeclared {
     pub(crate) fn remember_as_long_as(&mut self, system: &System) {
         if matches!(self.consumer.replay, Some(Replay::EffectsHeld | Replay::Refuse)) {
             let topics = self.source.topics_of(&self.consumer);
-            let kept = topics.iter().filter_map(|topic| system.topics.get(topic)?.retention).max();
+            let kept = topics.iter().filter_map(|topic| system.retention(topic)).max();
             self.source.window = Some(self.window().max(kept.unwrap_or_default()));
         }
     }

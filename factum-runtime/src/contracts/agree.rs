@@ -344,8 +344,9 @@ impl Check<'_> {
         }
         let topics = source.topics_of(consumer);
         let kept = |topic: &Topic| {
-            let spec = self.catalog.system.topics.get(topic)?;
-            Some((topic.clone(), spec.retention?, spec.span))
+            let system = &self.catalog.system;
+            let at = system.topics.get(topic).map(|spec| spec.span);
+            Some((topic.clone(), system.retention(topic)?, at))
         };
         let longest = topics.iter().filter_map(kept).max_by_key(|(_, retention, _)| *retention);
         if let Some((topic, retention, span)) =
@@ -357,7 +358,7 @@ impl Check<'_> {
                 Spoken(inbox.window())
             );
             let hint = "a `window` as long as the topic's `retention`, or `replay: effects-held`: else a replay of the topic repeats effects";
-            self.say(what, Some(span), Some(at), hint);
+            self.say(what, span, Some(at), hint);
         }
     }
 

@@ -496,6 +496,28 @@ async fn a_topic_that_keeps_events_longer_than_the_inbox_remembers_stops_the_sta
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_all_topics_keep_counts_for_a_topic_that_says_nothing() {
+    let broker = Arc::new(MemoryBroker::new(MemoryOptions::default()));
+    let consumer = || Consumer::new("walker").on::<Stepped>(Quiet);
+    let source = || Source::topics_of_events(broker.clone());
+    let app = |topics: &str, replay: &str| {
+        App::new(store_of(catalog(&format!(
+            r#"{{"system":"walks","defaults":{{"retention":"30d"}},"services":{{"walks":{{}}}},{topics}
+            "consumers":{{"walker":{{"service":"walks","on":["thing.stepped"]{replay}}}}}}}"#
+        ))))
+    };
+    for topics in ["", r#""topics":{"thing.stepped":{"partitions":6}},"#] {
+        let said = disagreement(app(topics, "").consumer_from(source(), consumer())).await;
+        assert!(said.contains("topic thing.stepped keeps events for 30d"), "{said}");
+    }
+    // A topic that says it itself is believed, and what is held back remembers long enough by itself.
+    let own = r#""topics":{"thing.stepped":{"retention":"1d"}},"#;
+    app(own, "").consumer_from(source(), consumer()).start().await.unwrap().stop().await;
+    let held = app("", r#","replay":"effects-held""#).consumer_from(source(), consumer());
+    held.start().await.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_topics_of_a_consumer_come_from_its_contracts() {
     let broker = Arc::new(MemoryBroker::new(MemoryOptions::default()));
     let store = store_of(over_a_broker(r#","replay":"refuse""#));
