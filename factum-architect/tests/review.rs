@@ -16,3 +16,5 @@ mod speed;
 mod traffic;
 #[path = "review/twins.rs"]
 mod twins;
+#[path = "review/versions.rs"]
+mod versions;

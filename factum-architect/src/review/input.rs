@@ -9,6 +9,7 @@ use factum_contract::folder::{self, FolderError};
 use factum_contract::import::{self, ImportError};
 
 use super::view::Documents;
+use crate::design::{self, DesignError};
 use crate::sources::language::Language;
 use crate::sources::{Code, ScanError};
 
@@ -16,6 +17,12 @@ mod drawing;
 
 /// Largest document of another tool.
 const DOCUMENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// The kind of a text that is not a catalog yet: its findings name the files that it would become.
+pub const STORM: &str = "an event-storming text";
+
+/// Endings of the words on the wall.
+const TEXTS: [&str; 3] = [".txt", ".md", ".storm"];
 
 /// Something to review.
 #[derive(Debug)]
@@ -81,6 +88,9 @@ pub enum InputError {
     /// The document cannot be read.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// The text says nothing that can be reviewed.
+    #[error(transparent)]
+    Storm(#[from] DesignError),
     /// The file cannot be read.
     #[error("{path} cannot be read: {source}")]
     Io {
@@ -100,7 +110,7 @@ impl InputError {
             Self::Binary { .. } => "name the folder of contracts or code instead".to_owned(),
             Self::TooLarge { .. } => "name a smaller part of it".to_owned(),
             Self::Unknown { .. } => {
-                "reviewed are folders, .yaml and .json catalogs, AsyncAPI documents, Mermaid drawings (.mmd, .md), and .rs .ts .js .py .java .go files"
+                "reviewed are folders, .yaml and .json catalogs, event-storming texts (.txt, .md), AsyncAPI documents, Mermaid drawings (.mmd, .md), and .rs .ts .js .py .java .go files"
                     .to_owned()
             }
             Self::Empty { .. } => "name the folder that holds system.yaml: `factum review --contracts DIR`".to_owned(),
@@ -109,6 +119,7 @@ impl InputError {
             }
             Self::Folder(_) | Self::Scan(_) | Self::Io { .. } => "look at its rights, then try again".to_owned(),
             Self::Import(error) => error.hint(),
+            Self::Storm(error) => error.hint(),
         }
     }
 }
@@ -242,6 +253,11 @@ fn file(path: &Path, contracts: Option<&Path>) -> Result<Input, InputError> {
     }
     if let Some(sources) = drawing::read(&name, &text) {
         return Ok(Input { families: OF_DRAWINGS, ..input("a Mermaid drawing", sources, false) });
+    }
+    // What is written on the wall is reviewed as the catalog that it would become.
+    if TEXTS.iter().any(|ending| name.ends_with(ending)) {
+        let design = design::from_text(&name, text.as_bytes())?;
+        return Ok(input(STORM, design.files, false));
     }
     Err(InputError::Unknown { path: path.to_owned() })
 }

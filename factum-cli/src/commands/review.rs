@@ -22,7 +22,7 @@ mod live;
 
 /// Say what is wrong with a system of events: its catalog and its code
 ///
-/// Takes a folder, a catalog, source code, an AsyncAPI document, a Mermaid drawing, or words. Exits 0 without errors,
+/// Takes a folder, a catalog, source code, an event-storming text, an AsyncAPI document, a Mermaid drawing, or words. Exits 0 without errors,
 /// 1 with errors, 2 when it cannot run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -320,7 +320,14 @@ fn print(report: &Report, input: &Input, cx: &mut Cx<'_>) -> Result<(), CliError
         } else {
             String::new()
         };
-        cx.out.line(paint.style(Style::Dim, &format!("`factum review --explain RULE` says why{fixable}")))?;
+        let files = if input.kind == input::STORM {
+            "; files and lines are those that `factum design` makes of it"
+        } else {
+            ""
+        };
+        cx.out.line(
+            paint.style(Style::Dim, &format!("`factum review --explain RULE` says why{fixable}{files}")),
+        )?;
     }
     Ok(())
 }

@@ -49,6 +49,7 @@ fn what_cannot_be_reviewed_is_said_with_what_to_type() {
     let terminal = with(&[
         ("picture.yaml", b"\x89PNG\r\n\x1a\n\0\0\0"),
         ("notes.txt", b"nothing"),
+        ("logo.svg", b"<svg/>"),
         ("empty/readme.md", b"# nothing"),
         ("broken/system.yaml", b"system: [\n"),
         ("cyclic/system.yaml", b"system: shop\nservices: { orders: {} }\n"),
@@ -58,6 +59,7 @@ fn what_cannot_be_reviewed_is_said_with_what_to_type() {
         terminal,
         ["review", "picture.yaml"],
         ["review", "notes.txt"],
+        ["review", "logo.svg"],
         ["review", "empty"],
         ["review", "not/there"],
         ["review", "broken"],
@@ -79,6 +81,42 @@ fn documents_of_other_tools_are_reviewed() {
     assert!(terminal.json(&["review", &light])["contracts"].as_u64().unwrap() > 0);
 }
 
+#[test]
+fn the_words_on_a_wall_are_reviewed_before_they_become_a_catalog() {
+    let wall = b"system shop\nteam checkout: Orders\nOrders: place order -> order.placed [orderId, data:text!]\nMail: on order.placed -> send mail [orderId]\nOrders: on payment.approved -> order updated [orderId]\n";
+    let terminal = with(&[("wall.txt", wall)]);
+    assert_snapshot!(shown!(terminal, ["review", "wall.txt"]));
+    assert!(!terminal.folder().join("contracts").exists(), "a review writes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_a_store_has_recorded_with_other_content_is_found() {
+    let terminal = crate::sample::empty();
+    crate::sample::record(&terminal).await;
+    let copy = terminal.folder().join("contracts");
+    std::fs::create_dir(&copy).unwrap();
+    for entry in std::fs::read_dir(Terminal::contracts()).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        // A description is no content; the longest amount is.
+        let text = text.replace("summary:", "summary: Indeed,");
+        std::fs::write(copy.join(path.file_name().unwrap()), text).unwrap();
+    }
+    let args = ["review", "contracts", "--live", "shop.db", "--only", "compat/version-skipped-or-reused"];
+    let same = terminal.json(&args);
+    assert_eq!(same["findings"], serde_json::json!([]), "{same}");
+    let placed = copy.join("order.placed.v1.yaml");
+    let text = std::fs::read_to_string(&placed).unwrap();
+    let changed = text.replacen("maxLength: 60", "maxLength: 61", 1);
+    assert_ne!(text, changed);
+    std::fs::write(&placed, changed).unwrap();
+    let found = terminal.json(&args);
+    let rules: Vec<&str> =
+        found["findings"].as_array().unwrap().iter().map(|found| found["rule"].as_str().unwrap()).collect();
+    assert_eq!(rules, ["compat/version-skipped-or-reused"], "{found}");
+    assert!(found["findings"][0]["message"].as_str().unwrap().contains("order.placed.v1 with other content"));
+}
+
 #[tokio::test]
 async fn what_a_store_holds_is_compared_with_what_is_declared() {
     let shop = shop().await;
@@ -95,5 +133,6 @@ async fn what_a_store_holds_is_compared_with_what_is_declared() {
         shop,
         ["review", "drawn", "--live", "shop.db", "--only", "code"],
         ["review", "drawn", "--live", "away.db", "--only", "code"],
+        ["review", "drawn", "--live", "nats://ann:secret@broker:4222"],
     ));
 }

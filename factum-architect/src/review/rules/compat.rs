@@ -2,6 +2,7 @@
 
 use factum_contract::Severity::{Error, Warning};
 use factum_contract::node::Node;
+use factum_contract::{Source, check, meaning};
 
 use crate::review::rule::Profile::Recommended;
 use crate::review::rule::{Check, Fix, Found, Rule};
@@ -46,7 +47,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "compat/version-skipped-or-reused",
         severity: Error,
         profile: Recommended,
-        title: "A version is described twice, or one between two others is missing.",
+        title: "A version means two things, or one between two others is missing.",
         why: "A version means one thing for ever; with a gap, or with two meanings, recorded events cannot be read.",
         bad: "# a.yaml\nevent: order.placed\nversion: 1\n# b.yaml\nevent: order.placed\nversion: 3",
         good: "# a.yaml\nevent: order.placed\nversion: 1\n# b.yaml\nevent: order.placed\nversion: 2",
@@ -124,13 +125,38 @@ fn skipped(view: &View<'_>, found: &mut Found) {
     for pair in view.contracts.windows(2).filter(|pair| pair[0].name.text == pair[1].name.text) {
         let (Some(before), Some(after)) = (pair[0].version, pair[1].version) else { continue };
         if after == before {
-            found.at(pair[1].name.span, format!("{} is described twice", pair[1].label()));
+            if let Some(message) = reused(view, &pair[0], &pair[1]) {
+                found.at(pair[1].name.span, message);
+            }
         } else if after > before + 1 {
             found.at(
                 pair[1].place("version"),
                 format!("{} follows version {before}: what lies between is missing", pair[1].label()),
             );
         }
+    }
+}
+
+/// One version in two files that mean different things: contents are compared by their hash, in which descriptions,
+/// examples and the order of keys do not count. Two files that mean the same are for `name/duplicate-or-near`.
+fn reused(view: &View<'_>, one: &ContractView<'_>, other: &ContractView<'_>) -> Option<String> {
+    let file = |contract: &ContractView<'_>| view.sources.get(contract.name.span.file as usize);
+    let hash = |contract: &ContractView<'_>| {
+        let owner = contract.text("owner")?.text;
+        // Alone, in a system of its own: what else the catalog lacks says nothing of this content.
+        let system = Source::new("system.yaml", format!("system: alone\nservices: {{ {owner}: {{}} }}\n"));
+        let catalog = check(&[system, file(contract)?.clone()]).catalog?;
+        catalog.contracts().next().map(meaning::hash)
+    };
+    let at = file(one).map_or("another file", |source| source.name.as_str());
+    let label = other.label();
+    match (hash(one), hash(other)) {
+        (Some(there), Some(here)) if here == there => None,
+        (Some(there), Some(here)) => Some(format!(
+            "{label} means two things: its content has the hash {here} here, and {there} in {at}"
+        )),
+        // What is no whole contract has no hash; other findings say why.
+        _ => Some(format!("{label} is described twice, also in {at}")),
     }
 }
 

@@ -1,12 +1,12 @@
-//! What really flowed: the events and consumers that a store knows, beside those of the catalog.
+//! What really flowed: the events, contracts and consumers that a store knows, beside those of the catalog.
 
 use std::collections::BTreeSet;
 
 use factum_architect::review::input::Input;
 use factum_architect::review::view::View;
 use factum_architect::review::{Options, Report};
-use factum_contract::{Finding, Severity};
-use factum_runtime::Admin;
+use factum_contract::{Catalog, Finding, Severity};
+use factum_runtime::{Admin, ContractRefusal};
 
 use crate::error::CliError;
 use crate::output::counted;
@@ -15,6 +15,24 @@ use crate::shown::split;
 
 /// Types that every store may hold.
 const OUR_OWN: &str = "subject.forgotten";
+const REUSED: &str = "compat/version-skipped-or-reused";
+
+/// Schemes of brokers: named in vain until the command line has an adapter for one.
+const BROKERS: [&str; 7] = ["nats", "kafka", "amqp", "amqps", "redis", "rediss", "rabbitmq"];
+
+/// A broker's URL is understood, and told apart from a typing error.
+fn check_broker(url: &str) -> Result<(), CliError> {
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+    if !BROKERS.contains(&scheme) {
+        return Ok(());
+    }
+    let what = format!(
+        "{} is a broker, and this release reaches none: its only broker lives in memory, inside one process",
+        reach::redacted(url)
+    );
+    let hint = "compare with a store: --live sqlite:<path>; it has what was published from it, and consumers of a broker keep their letters in theirs";
+    Err(CliError::usage(what).hint(hint))
+}
 
 /// Adds what a store has recorded otherwise than the catalog says.
 pub(super) async fn add(
@@ -23,6 +41,7 @@ pub(super) async fn add(
     report: &mut Report,
     options: &Options,
 ) -> Result<(), CliError> {
+    check_broker(url)?;
     let admin = Admin::new(reach::open_at(url, std::sync::Arc::new(factum_core::OpenGate))?.store);
     let (stats, consumers) = (admin.stats().await?, admin.consumers().await?);
     let view = View::of(&input.documents);
@@ -57,6 +76,32 @@ pub(super) async fn add(
                 &message,
                 "declare it: `factum contract new`",
             );
+        }
+    }
+    // A catalog that cannot be read whole has no contracts to compare; other findings say why.
+    if let Ok(catalog) = Catalog::read(&input.documents.sources) {
+        for refusal in factum_runtime::contracts::refusals(admin.store().as_ref(), &catalog).await? {
+            let (label, rule, what) = match &refusal {
+                ContractRefusal::Changed { contract, .. } => {
+                    (contract, REUSED, format!("{shown} has recorded {contract} with other content"))
+                }
+                ContractRefusal::Missing { contract, first, .. } => {
+                    (first, REUSED, format!("{shown} holds {contract}, and the catalog begins with {first}"))
+                }
+                ContractRefusal::Broken { contract, differences, .. } => (
+                    contract,
+                    "compat/breaking-no-major",
+                    format!(
+                        "{contract} breaks its promise to {}, which {shown} has recorded",
+                        differences.old
+                    ),
+                ),
+            };
+            let span =
+                view.contracts.iter().find(|known| known.label() == *label).map(|known| known.name.span);
+            let hint = refusal.to_string();
+            let hint = hint.rsplit_once("hint: ").map_or("", |(_, hint)| hint.trim());
+            add(span, rule, Severity::Error, &what, hint);
         }
     }
     for event in
