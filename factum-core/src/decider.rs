@@ -1,6 +1,7 @@
 //! Business rules of one kind of stream, pure (elsewhere: aggregate).
 
 use crate::event::EventSet;
+use crate::snapshot::Snapshots;
 
 /// Decides what happens, from what has happened. No I/O, no clock, no randomness: those come in with the command.
 ///
@@ -43,6 +44,12 @@ pub trait Decider: Send + Sync + 'static {
     /// # Errors
     /// Why the command is refused.
     fn decide(state: &Self::State, command: Self::Command) -> Result<Vec<Self::Event>, Self::Refusal>;
+
+    /// When the state is kept beside its stream; never, unless a decider says so.
+    #[must_use]
+    fn snapshots() -> Option<Snapshots<Self::State>> {
+        None
+    }
 
     /// The state after a history.
     fn replay<'e>(history: impl IntoIterator<Item = &'e Self::Event>) -> Self::State {

@@ -23,6 +23,7 @@ pub mod record;
 pub mod retry;
 pub mod saga;
 pub mod slot;
+pub mod snapshot;
 pub mod sql;
 pub mod store;
 pub mod time;
@@ -41,8 +42,8 @@ pub use handler::Handler;
 pub use keys::{Keys, KeysError, SubjectForgotten};
 pub use maintenance::{CheckReport, Finding, Maintenance};
 pub use name::{
-    Actor, Category, ConsumerName, ContentType, CorrelationId, EventName, MigrationName, NameError,
-    PartitionKey, StreamId, TableName, Topic, TraceParent,
+    Actor, Category, ConsumerName, ContentType, CorrelationId, DeciderName, EventName, MigrationName,
+    NameError, PartitionKey, StreamId, TableName, Topic, TraceParent,
 };
 pub use personal::Personal;
 pub use projection::{PersonalColumns, Projection, Table, Tables};
@@ -50,6 +51,7 @@ pub use record::{Guard, Record, RecordKind, RecordQuery, Revision};
 pub use retry::{OnDead, RetryPolicy};
 pub use saga::{Action, Saga};
 pub use slot::{SLOTS, Slot, hash64};
+pub use snapshot::Snapshots;
 pub use sql::{Lock, Row, Rows, Sql, Value};
 pub use store::{
     AppendError, Appended, Conflict, Direction, Expected, Page, Position, Query, Store, StoreError,

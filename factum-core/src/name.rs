@@ -232,6 +232,10 @@ part_name!(
     ConsumerName, "consumer name", "1 to 100 letters, digits, '_' or '-', parts joined by '.', starting with a letter", valid_dotted
 );
 part_name!(
+    /// Name of a decider; its snapshots are kept under it.
+    DeciderName, "decider name", "1 to 100 letters, digits, '_' or '-', parts joined by '.', starting with a letter", valid_dotted
+);
+part_name!(
     /// Name of a migration; its stage, its decisions and its comparisons are kept under it.
     MigrationName, "migration name", "1 to 100 letters, digits, '_' or '-', parts joined by '.', starting with a letter", valid_dotted
 );

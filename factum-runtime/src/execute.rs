@@ -6,15 +6,20 @@
 use std::time::Duration;
 
 use factum_core::{
-    Actor, AppendError, Breach, Commit, Context, CorrelationId, Decider, DecodeError, EncodeError, Envelope,
-    EventId, EventSet, EventType, Expected, Failure, Gate, Guard, KeysError, Page, Position, Query, Record,
-    RecordKind, Recorded, Store, StoreError, StreamId, TraceParent, Unopened, Version, Work, hash64,
+    Actor, AppendError, Breach, Commit, Conflict, Context, CorrelationId, Decider, DecodeError, EncodeError,
+    Envelope, EventId, EventSet, Expected, Failure, Guard, KeysError, Position, Query, Record, RecordKind,
+    Store, StoreError, StreamId, TraceParent, Version, Work, hash64,
 };
 
-use crate::contracts;
+use crate::erase::tombstone;
 use crate::state::{ReplyState, read, to_bytes};
 use crate::telemetry;
 use tracing::Instrument;
+
+mod load;
+
+pub use load::{AsOf, LoadError, SNAPSHOT_BYTES_MAX, SnapshotVerdict, StateAt, state_of, verify_snapshot};
+use load::{Loaded, decode, keep, load};
 
 /// How often a decision is made anew because somebody came between.
 pub const CONFLICTS_MAX: u32 = 10;
@@ -101,16 +106,21 @@ pub enum ExecuteError<R> {
     Append(#[from] AppendError),
 }
 
+impl<R> From<LoadError> for ExecuteError<R> {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Contract(breach) => Self::Contract(breach),
+            LoadError::Keys(error) => Self::Keys(error),
+            LoadError::Decode(error) => Self::Decode(error),
+            LoadError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl<R> From<StoreError> for ExecuteError<R> {
     fn from(error: StoreError) -> Self {
         Self::Append(error.into())
     }
-}
-
-struct Loaded<S> {
-    state: S,
-    version: Version,
-    position: Position,
 }
 
 /// Executes a command on a stream as a unit of its own.
@@ -158,15 +168,14 @@ async fn execute_here<D>(
 where
     D: Decider<Command: Clone>,
 {
-    let mut loaded =
-        Loaded { state: D::State::default(), version: Version::EMPTY, position: Position::START };
+    let mut loaded = Loaded::default();
     for _ in 0..CONFLICTS_MAX {
         let (reply, stale) = known_reply::<D>(store, stream, options).await?;
         if let Some(reply) = reply {
             return Ok(reply);
         }
         let mut work = store.begin().await?;
-        loaded = load::<D>(work.as_mut(), stream, loaded).await?;
+        loaded = load::<D>(work.as_mut(), stream, loaded, AsOf::Now).await?;
         let events = match D::decide(&loaded.state, command.clone()) {
             Ok(events) => events,
             // The same request may have been answered between the look for its key and the load of the stream.
@@ -180,6 +189,7 @@ where
         if !envelopes.is_empty() {
             work.append(stream.clone(), expected(loaded.version), envelopes);
         }
+        keep::<D>(&loaded, stream, work.as_mut()).await?;
         also(&events, work.as_mut());
         if let Some(idempotency) = &options.idempotency {
             let reply = ReplyState {
@@ -203,6 +213,10 @@ where
             Commit::Committed(done) => {
                 let position = done.position.unwrap_or(Position::START);
                 return Ok(Executed { events, version: after, position, is_repeated: false });
+            }
+            // A subject was forgotten meanwhile: what was opened for the state is read anew, and is forgotten.
+            Commit::Conflict(Conflict::Record { kind, id, .. }) if tombstone::is_met(kind, &id) => {
+                loaded = Loaded::default();
             }
             Commit::Conflict(_) => {}
             other => {
@@ -274,53 +288,6 @@ fn envelopes<E: EventSet>(events: &[E], options: &ExecuteOptions) -> Result<Vec<
     Ok(envelopes)
 }
 
-/// Reads what is new in the stream and folds it into the state.
-async fn load<D: Decider>(
-    work: &mut dyn Work,
-    stream: &StreamId,
-    mut loaded: Loaded<D::State>,
-) -> Result<Loaded<D::State>, ExecuteError<D::Refusal>> {
-    let mut query = Query::stream(stream.clone()).after(loaded.position);
-    loop {
-        let page: Page = work.read(&query).await?;
-        for event in page.events {
-            (loaded.version, loaded.position) = (event.version, event.position);
-            let event = decode::<D::Event>(work.gate().as_ref(), event)?;
-            loaded.state = D::evolve(loaded.state, &event);
-        }
-        if !page.more {
-            return Ok(loaded);
-        }
-        query.after = page.end;
-    }
-}
-
-enum Unreadable {
-    Unopened(Unopened),
-    Decode(DecodeError),
-}
-
-impl<R> From<Unreadable> for ExecuteError<R> {
-    fn from(error: Unreadable) -> Self {
-        match error {
-            Unreadable::Unopened(Unopened::Breach(breach)) => Self::Contract(breach),
-            Unreadable::Unopened(Unopened::Keys(error)) => Self::Keys(error),
-            Unreadable::Decode(error) => Self::Decode(error),
-        }
-    }
-}
-
-fn decode<E: EventSet>(gate: &dyn Gate, event: Recorded) -> Result<E, Unreadable> {
-    let written = &event.envelope.event_type;
-    let known: Option<EventType> = E::types().into_iter().find(|known| known.name == written.name);
-    let opened = match &known {
-        Some(known) => contracts::open(gate, &event.envelope, known).map_err(Unreadable::Unopened)?,
-        None => None,
-    };
-    let envelope = opened.as_ref().unwrap_or(&event.envelope);
-    E::decode(&envelope.event_type, &envelope.data).map_err(Unreadable::Decode)
-}
-
 /// Why a decision inside a handler was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum DecideError<R> {
@@ -353,12 +320,8 @@ pub async fn decide<D: Decider>(
     stream: &StreamId,
     command: D::Command,
 ) -> Result<Vec<D::Event>, DecideError<D::Refusal>> {
-    let start = Loaded { state: D::State::default(), version: Version::EMPTY, position: Position::START };
-    let failed = |error: ExecuteError<D::Refusal>| match error {
-        ExecuteError::Refused(refusal) => DecideError::Refused(refusal),
-        other => DecideError::Failed(other.into()),
-    };
-    let loaded = load::<D>(cx.work(), stream, start).await.map_err(failed)?;
+    let loaded = load::<D>(cx.work(), stream, Loaded::default(), AsOf::Now).await;
+    let loaded = loaded.map_err(|error| DecideError::Failed(error.into()))?;
     let events = D::decide(&loaded.state, command).map_err(DecideError::Refused)?;
     let mut envelopes = Vec::with_capacity(events.len());
     for event in &events {
@@ -368,5 +331,6 @@ pub async fn decide<D: Decider>(
     if !envelopes.is_empty() {
         cx.work().append(stream.clone(), expected(loaded.version), envelopes);
     }
+    keep::<D>(&loaded, stream, cx.work()).await.map_err(|error| DecideError::Failed(error.into()))?;
     Ok(events)
 }

@@ -30,7 +30,8 @@ pub use consumer::shared::Status;
 pub use consumer::{Anything, Consumer, Effects};
 pub use contracts::{ContractRefusal, ContractsRefused, Disagreement, Disagreements, record_contracts};
 pub use execute::{
-    DecideError, ExecuteError, ExecuteOptions, Executed, Idempotency, decide, execute, execute_with,
+    AsOf, DecideError, ExecuteError, ExecuteOptions, Executed, Idempotency, LoadError, SnapshotVerdict,
+    StateAt, decide, execute, execute_with, state_of, verify_snapshot,
 };
 pub use factum_contract::system::Replay;
 pub use inbox::From as Source;

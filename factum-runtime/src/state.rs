@@ -11,8 +11,10 @@ use factum_core::{
 use serde::{Deserialize, Serialize};
 
 mod migration;
+mod snapshot;
 
 pub use migration::{MigrationState, Moved, Path, Stage, StageError, ThingState};
+pub use snapshot::SnapshotState;
 
 /// Highest format that this release reads.
 const FORMAT: u32 = 1;

@@ -30,6 +30,8 @@ mod replays;
 mod server_trouble;
 #[path = "promises/share.rs"]
 mod share;
+#[path = "promises/snapshots.rs"]
+mod snapshots;
 #[path = "promises/storm.rs"]
 mod storm;
 #[path = "promises/time.rs"]

@@ -5,7 +5,8 @@
 use factum_core::{Position, Record, RecordKind};
 use factum_runtime::state::{
     AuditEntry, ContractState, ControlState, InstanceState, KeyWaits, MigrationState, ParkedKey, Path,
-    ProjectionState, ReadAhead, ReplyState, SlotState, Stage, State, ThingState, Troubled, read,
+    ProjectionState, ReadAhead, ReplyState, SlotState, SnapshotState, Stage, State, ThingState, Troubled,
+    read,
 };
 
 fn stored<T: State>(json: &'static str) -> T {
@@ -118,4 +119,13 @@ fn a_later_format_and_damage_are_errors_that_say_so() {
         "slot record \"walker/01\" cannot be read: format 2 is of a later release; this one reads up to 1"
     );
     assert!(error("{\"format\":1").contains("EOF while parsing"));
+}
+
+#[test]
+fn format_1_of_snapshots_is_read() {
+    let kept: SnapshotState = stored(
+        r#"{"format":1,"code":2,"version":20,"position":41,"folded":18446744073709551615,"keys":["forgotten/r/1"],"state":"{}"}"#,
+    );
+    assert_eq!((kept.code, kept.version.number(), kept.position), (2, 20, Position::at(41)));
+    assert_eq!((kept.folded, kept.keys.len(), kept.state.as_str()), (u64::MAX, 1, "{}"));
 }

@@ -15,5 +15,7 @@ mod kit;
 mod quiet;
 #[path = "personal/sealed.rs"]
 mod sealed;
+#[path = "personal/snapshots.rs"]
+mod snapshots;
 #[path = "personal/upcasts.rs"]
 mod upcasts;

@@ -183,8 +183,9 @@ impl Admin {
         self.store.gate().admit(&envelope).map_err(factum_core::AppendError::Refused)?;
         let plan = self.plan_forget(subject, progress).await?;
         keys.forget(subject).map_err(keys_failed)?;
-        self.drop_snapshots().await?;
         let position = self.purge(subject, envelope, keys.as_ref()).await?;
+        // After the tombstone: from then on no unit keeps a state that was folded from the subject's values.
+        self.drop_snapshots().await?;
         self.changed();
         let behind = self.wait_for_projections(position).await?;
         // Once more: where units commit side by side, one may have been on its way beside the first time.

@@ -6,12 +6,12 @@
 //! keys by number, never subjects.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use factum_contract::personal::{replaced, sealed};
 use factum_core::keys::KeyName;
 use factum_core::personal::FORGOTTEN_JSON;
-use factum_core::{Envelope, Guard, Record, RecordKind, Store, StoreError, Work};
+use factum_core::{Envelope, Guard, Record, RecordKind, RecordQuery, Store, StoreError, Work};
 
 const GROUP: &str = "forgotten";
 
@@ -44,6 +44,22 @@ pub(crate) async fn guard(
         let forgotten = found.iter().filter(|one| is_gone(&one.text));
         let marker = || Cow::Borrowed(FORGOTTEN_JSON.as_bytes());
         event.data = replaced(&event.data, forgotten.map(|one| (one.range.clone(), marker()))).into();
+    }
+    Ok(())
+}
+
+/// The tombstones, put or not, of the keys that sealed values of a payload.
+pub(crate) fn of_sealed(payload: &[u8]) -> Vec<String> {
+    sealed(payload).iter().filter_map(|one| Some(id(KeyName::of_sealed(&one.text)?))).collect()
+}
+
+/// Makes the unit count only while none of these tombstones is put; those that are put already mean that nothing was
+/// opened.
+pub(crate) async fn guard_all(ids: &BTreeSet<String>, work: &mut dyn Work) -> Result<(), StoreError> {
+    for id in ids {
+        if work.find(RecordKind::KEYS, &RecordQuery::id(id)).await?.is_empty() {
+            work.remove(RecordKind::KEYS, id.clone(), Guard::Absent);
+        }
     }
     Ok(())
 }

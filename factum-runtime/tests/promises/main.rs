@@ -17,6 +17,7 @@ mod place;
 mod projection;
 mod replays;
 mod share;
+mod snapshots;
 mod storm;
 mod time;
 mod trouble;

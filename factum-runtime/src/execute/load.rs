@@ -1,0 +1,329 @@
+//! Folds a stream into the state of its decider: from a snapshot where there is a good one, else from its start.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use factum_core::{
+    Breach, Decider, DecodeError, EventSet, EventType, Gate, Guard, KeysError, Kind, Page, Position, Query,
+    RecordKind, RecordQuery, Recorded, Snapshots, Store, StoreError, StreamId, Timestamp, Unopened, Version,
+    Work,
+};
+use tokio::time::Instant;
+
+use crate::contracts;
+use crate::erase::tombstone;
+use crate::state::{SnapshotState, read};
+
+/// Largest state that is kept as a snapshot: beyond it, reading the snapshot is no short cut.
+pub const SNAPSHOT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Why the state of a stream cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// An event of the stream breaks its contract.
+    #[error(transparent)]
+    Contract(#[from] Breach),
+    /// Personal values of the stream cannot be opened now.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// An event of the stream cannot be read.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Unopened> for LoadError {
+    fn from(error: Unopened) -> Self {
+        match error {
+            Unopened::Breach(breach) => Self::Contract(breach),
+            Unopened::Keys(error) => Self::Keys(error),
+        }
+    }
+}
+
+/// Up to where a stream is folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AsOf {
+    /// To its end.
+    #[default]
+    Now,
+    /// Up to, and with, this version.
+    Version(Version),
+    /// Up to the first event whose time is after this one.
+    Time(Timestamp),
+}
+
+/// A state, and how far its stream was read for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateAt<S> {
+    /// The state.
+    pub state: S,
+    /// Version of the last event in it; zero when there is none.
+    pub version: Version,
+    /// Position of that event.
+    pub position: Position,
+}
+
+/// The state of a stream, now or as of a version or a time.
+///
+/// # Errors
+/// When an event cannot be read, or the store fails.
+pub async fn state_of<D: Decider>(
+    store: &dyn Store,
+    stream: &StreamId,
+    as_of: AsOf,
+) -> Result<StateAt<D::State>, LoadError> {
+    let mut work = store.begin().await?;
+    let Loaded { state, version, position, .. } =
+        load::<D>(work.as_mut(), stream, Loaded::default(), as_of).await?;
+    Ok(StateAt { state, version, position })
+}
+
+/// What became of comparing a snapshot with its events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SnapshotVerdict {
+    /// There is none, or the decider keeps none.
+    Absent,
+    /// The events give the same state.
+    Agrees {
+        /// The version of the stream that it holds.
+        version: Version,
+    },
+    /// The events give another state: `evolve` changed and the snapshots' version was not raised.
+    Differs {
+        /// The version of the stream that it holds.
+        version: Version,
+        /// The state that is kept, as JSON.
+        kept: String,
+        /// The state that the events give, as JSON.
+        folded: String,
+    },
+    /// It counts as not there, and is written anew when one is due.
+    Ignored {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Compares a decider's snapshot of a stream with what the events give. Keep ordered collections in the state: those
+/// whose order is random differ from themselves.
+///
+/// # Errors
+/// When an event cannot be read, or the store fails.
+pub async fn verify_snapshot<D: Decider>(
+    store: &dyn Store,
+    stream: &StreamId,
+) -> Result<SnapshotVerdict, LoadError> {
+    let Some(policy) = D::snapshots() else { return Ok(SnapshotVerdict::Absent) };
+    let mut work = store.begin().await?;
+    let kept = match kept::<D>(work.as_mut(), stream, &policy).await? {
+        Kept::None => return Ok(SnapshotVerdict::Absent),
+        Kept::Unusable(why) => return Ok(SnapshotVerdict::Ignored { why }),
+        Kept::Good(kept, _) => kept,
+    };
+    let start = Loaded { skips_snapshot: true, ..Loaded::default() };
+    let folded = load::<D>(work.as_mut(), stream, start, AsOf::Version(kept.version)).await?;
+    let text = policy.write(&folded.state);
+    let folded_text = text.map_err(|error| invalid(format!("the state has no JSON form: {error}")))?;
+    let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    let is_same = folded.version == kept.version && value(&kept.state) == value(&folded_text);
+    Ok(match is_same {
+        true => SnapshotVerdict::Agrees { version: kept.version },
+        false => SnapshotVerdict::Differs { version: kept.version, kept: kept.state, folded: folded_text },
+    })
+}
+
+fn invalid(message: String) -> StoreError {
+    StoreError::new(factum_core::StoreErrorKind::Invalid, message)
+}
+
+/// A state on its way, with what a snapshot of it must know.
+pub(super) struct Loaded<S> {
+    pub(super) state: S,
+    pub(super) version: Version,
+    pub(super) position: Position,
+    folded: u64,
+    keys: BTreeSet<String>,
+    /// The version at which the state was kept last.
+    kept_at: Version,
+    took: Duration,
+    skips_snapshot: bool,
+}
+
+impl<S: Default> Default for Loaded<S> {
+    fn default() -> Self {
+        Self {
+            state: S::default(),
+            version: Version::EMPTY,
+            position: Position::START,
+            folded: 0,
+            keys: BTreeSet::new(),
+            kept_at: Version::EMPTY,
+            took: Duration::ZERO,
+            skips_snapshot: false,
+        }
+    }
+}
+
+/// Reads what is new in the stream and folds it into the state.
+pub(super) async fn load<D: Decider>(
+    work: &mut dyn Work,
+    stream: &StreamId,
+    mut loaded: Loaded<D::State>,
+    as_of: AsOf,
+) -> Result<Loaded<D::State>, LoadError> {
+    let began = Instant::now();
+    let policy = D::snapshots();
+    let has_keys = policy.is_some() && work.gate().keys().is_some();
+    let mut query = Query { kind: None, ..Query::stream(stream.clone()) };
+    if let (Some(policy), Version::EMPTY, false) = (&policy, loaded.version, loaded.skips_snapshot) {
+        match kept::<D>(work, stream, policy).await? {
+            Kept::None => {}
+            Kept::Good(kept, state) if is_within(&kept, as_of) => {
+                loaded = Loaded {
+                    state,
+                    version: kept.version,
+                    position: kept.position,
+                    folded: kept.folded,
+                    keys: kept.keys.into_iter().collect(),
+                    kept_at: kept.version,
+                    ..loaded
+                };
+            }
+            Kept::Good(..) => {}
+            Kept::Unusable(why) => {
+                tracing::info!(%stream, decider = %policy.name(), why, "a snapshot is ignored, and the events are read");
+            }
+        }
+    }
+    query.after = loaded.position;
+    'pages: loop {
+        let page: Page = work.read(&query).await?;
+        for event in page.events {
+            let is_beyond = match as_of {
+                AsOf::Now => false,
+                AsOf::Version(version) => event.version > version,
+                AsOf::Time(time) => event.envelope.time > time,
+            };
+            if is_beyond {
+                break 'pages;
+            }
+            (loaded.version, loaded.position) = (event.version, event.position);
+            if policy.is_some() {
+                loaded.folded = SnapshotState::fold(loaded.folded, event.envelope.id);
+            }
+            if has_keys {
+                loaded.keys.extend(tombstone::of_sealed(&event.envelope.data));
+            }
+            // Commands may be recorded in the same stream; they are requests, and change nothing.
+            if event.envelope.event_type.kind == Kind::Event {
+                let event = decode::<D::Event>(work.gate().as_ref(), event)?;
+                loaded.state = D::evolve(loaded.state, &event);
+            }
+        }
+        if !page.more {
+            break;
+        }
+        query.after = page.end;
+    }
+    loaded.took = began.elapsed();
+    Ok(loaded)
+}
+
+fn is_within(kept: &SnapshotState, as_of: AsOf) -> bool {
+    match as_of {
+        AsOf::Now => true,
+        AsOf::Version(version) => kept.version <= version,
+        // Times are not kept with the state.
+        AsOf::Time(_) => false,
+    }
+}
+
+enum Kept<S> {
+    None,
+    Good(SnapshotState, S),
+    Unusable(String),
+}
+
+async fn kept<D: Decider>(
+    work: &mut dyn Work,
+    stream: &StreamId,
+    policy: &Snapshots<D::State>,
+) -> Result<Kept<D::State>, StoreError> {
+    let id = SnapshotState::id(stream, policy.name());
+    let Some(record) = work.find(RecordKind::SNAPSHOT, &RecordQuery::id(id)).await?.pop() else {
+        return Ok(Kept::None);
+    };
+    let kept = match read::<SnapshotState>(&record) {
+        Ok(kept) => kept,
+        Err(error) => return Ok(Kept::Unusable(error.to_string())),
+    };
+    if kept.code != policy.version() {
+        let why = format!("it is of version {} of the code, which is at {}", kept.code, policy.version());
+        return Ok(Kept::Unusable(why));
+    }
+    // The event that it ends with must stand where it says: a store may have been restored beside it.
+    let position = kept.position;
+    let after = Position::at(position.number().saturating_sub(1));
+    let last = Query { kind: None, up_to: position, limit: 1, ..Query::stream(stream.clone()).after(after) };
+    let found = work.read(&last).await?.events.pop();
+    if found.is_none_or(|event| event.version != kept.version) {
+        return Ok(Kept::Unusable(format!("no event of version {} stands at its position", kept.version)));
+    }
+    Ok(match policy.read(&kept.state) {
+        Ok(state) => Kept::Good(kept, state),
+        Err(error) => Kept::Unusable(format!("its state cannot be read: {error}")),
+    })
+}
+
+/// Collects a snapshot of the loaded state where one is due; one that cannot be written is left out.
+pub(super) async fn keep<D: Decider>(
+    loaded: &Loaded<D::State>,
+    stream: &StreamId,
+    work: &mut dyn Work,
+) -> Result<(), StoreError> {
+    let Some(policy) = D::snapshots() else { return Ok(()) };
+    let events = loaded.version.number() - loaded.kept_at.number();
+    if !policy.is_due(events, loaded.took) {
+        return Ok(());
+    }
+    let state = match policy.write(&loaded.state) {
+        Ok(state) if state.len() <= SNAPSHOT_BYTES_MAX => state,
+        Ok(state) => {
+            let bytes = state.len();
+            tracing::warn!(%stream, decider = %policy.name(), bytes, "the state is too large for a snapshot");
+            return Ok(());
+        }
+        Err(error) => {
+            let error = error.to_string();
+            tracing::warn!(%stream, decider = %policy.name(), error, "the state has no JSON form, so it is not kept");
+            return Ok(());
+        }
+    };
+    tombstone::guard_all(&loaded.keys, work).await?;
+    let kept = SnapshotState {
+        code: policy.version(),
+        version: loaded.version,
+        position: loaded.position,
+        folded: loaded.folded,
+        keys: loaded.keys.iter().cloned().collect(),
+        state,
+    };
+    // Whoever comes last wins: each is true of its own version.
+    work.put(kept.record(stream, policy.name()), Guard::Any);
+    Ok(())
+}
+
+/// The event behind a recorded one, brought to the contract version that the code knows.
+pub(super) fn decode<E: EventSet>(gate: &dyn Gate, event: Recorded) -> Result<E, LoadError> {
+    let written = &event.envelope.event_type;
+    let known: Option<EventType> = E::types().into_iter().find(|known| known.name == written.name);
+    let opened = match &known {
+        Some(known) => contracts::open(gate, &event.envelope, known)?,
+        None => None,
+    };
+    let envelope = opened.as_ref().unwrap_or(&event.envelope);
+    Ok(E::decode(&envelope.event_type, &envelope.data)?)
+}

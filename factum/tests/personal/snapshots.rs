@@ -1,0 +1,56 @@
+//! Snapshots and forgetting: a decision that had opened a value before its subject was forgotten keeps no state of it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use factum::{Decider, ExecuteOptions, Personal, RecordKind, RecordQuery, Snapshots, StreamId};
+
+use crate::kit::*;
+
+/// Keeps the last address of a customer.
+struct Customer;
+
+#[derive(Debug, thiserror::Error)]
+#[error("never")]
+struct Never;
+
+impl Decider for Customer {
+    type Command = ();
+    type Event = Joined;
+    type State = Option<String>;
+    type Refusal = Never;
+
+    fn evolve(_: Option<String>, event: &Joined) -> Option<String> {
+        event.email.known().cloned()
+    }
+
+    fn decide(_: &Option<String>, (): ()) -> Result<Vec<Joined>, Never> {
+        Ok(vec![Joined { customer_id: "c-1".into(), email: Personal::from("later".to_owned()), plan: None }])
+    }
+
+    fn snapshots() -> Option<Snapshots<Option<String>>> {
+        Some(Snapshots::new("customer", 1).every(1))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_opened_before_its_subject_was_forgotten_is_not_kept_after_it() {
+    let opened = memory().await;
+    append(&opened.store, &joined("c-1", CANARY)).await;
+    let stream: StreamId = "customer-c-1".parse().unwrap();
+    let is_first = AtomicBool::new(true);
+    // The decision is taken; before its unit commits, the subject is forgotten, snapshots and all.
+    let meanwhile = |_: &[Joined], _: &mut dyn factum::Work| {
+        if is_first.swap(false, Ordering::SeqCst) {
+            let here = tokio::runtime::Handle::current();
+            tokio::task::block_in_place(|| here.block_on(forget(&opened, "c-1")));
+        }
+    };
+    let options = ExecuteOptions::default();
+    let done =
+        factum::execute_with::<Customer>(opened.store.as_ref(), &stream, (), &options, meanwhile).await;
+    assert_eq!(done.unwrap().version.number(), 2);
+    let kept = opened.store.find(RecordKind::SNAPSHOT, &RecordQuery::default()).await.unwrap();
+    let holds = |bytes: &[u8]| bytes.windows(CANARY.len()).any(|part| part == CANARY.as_bytes());
+    assert_eq!(kept.len(), 1, "the decision was taken again, on what is left");
+    assert!(!holds(&kept[0].bytes), "the state that is kept was folded from what is forgotten");
+}
