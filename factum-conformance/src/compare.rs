@@ -222,6 +222,7 @@ impl<'a> Side<'a> {
     fn placed(&self, expected: Expected) -> Expected {
         match expected {
             Expected::Unchanged { query, since } => Expected::Unchanged { query, since: self.place(since) },
+            Expected::All(parts) => Expected::All(parts.into_iter().map(|part| self.placed(part)).collect()),
             other => other,
         }
     }

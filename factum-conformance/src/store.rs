@@ -136,6 +136,8 @@ macro_rules! store_promises {
         2 Nothing boundary::a_boundary_names_a_tag,
         2 Nothing boundary::a_boundary_looks_at_events_after_its_position_only,
         2 Nothing boundary::one_of_many_rivals_within_a_boundary_wins,
+        2 Nothing boundary::all_parts_of_an_expectation_hold_or_nothing_is_appended,
+        2 Nothing boundary::one_of_many_rivals_over_two_boundaries_wins,
         3 Nothing ids::the_same_event_id_is_recorded_once,
         3 Nothing ids::known_ids_answer_as_the_first_time,
         3 Nothing ids::known_ids_answer_before_expected_is_judged,

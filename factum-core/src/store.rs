@@ -114,6 +114,51 @@ pub enum Expected {
         /// Up to where it was read.
         since: Position,
     },
+    /// Each of these, for decisions made from several streams or tags; at most [`Expected::PARTS_MAX`].
+    All(Vec<Expected>),
+}
+
+impl Expected {
+    /// Most parts of one expectation: each boundary is a read of its own, and locks of its own.
+    pub const PARTS_MAX: usize = 64;
+
+    /// Nothing that a query matches has been recorded after `since`.
+    #[must_use]
+    pub fn unchanged(query: Query, since: Position) -> Self {
+        Self::Unchanged { query: Box::new(query), since }
+    }
+
+    /// Whether the stream may be at this version; boundaries aside.
+    #[must_use]
+    pub fn allows(&self, actual: Version) -> bool {
+        match self {
+            Self::Any | Self::Unchanged { .. } => true,
+            Self::NoStream => actual == Version::EMPTY,
+            Self::At(version) => actual == *version,
+            Self::All(parts) => parts.iter().all(|part| part.allows(actual)),
+        }
+    }
+
+    /// For adapters: the parts, none of which has parts itself.
+    ///
+    /// # Errors
+    /// When there are too many, or one looks for changes and names no tag.
+    pub fn parts(&self) -> Result<Vec<&Self>, String> {
+        let (mut parts, mut open) = (Vec::new(), vec![self]);
+        while let Some(part) = open.pop() {
+            match part {
+                Self::All(all) => open.extend(all.iter().rev()),
+                Self::Unchanged { query, .. } if query.tags.is_empty() => {
+                    return Err("the query of an expectation of `Unchanged` must name a tag".to_owned());
+                }
+                part => parts.push(part),
+            }
+            if parts.len() + open.len() > Self::PARTS_MAX {
+                return Err(format!("an expectation has at most {} parts", Self::PARTS_MAX));
+            }
+        }
+        Ok(parts)
+    }
 }
 
 impl fmt::Display for Expected {
@@ -123,6 +168,11 @@ impl fmt::Display for Expected {
             Self::NoStream => f.write_str("a new stream"),
             Self::At(version) => write!(f, "version {version}"),
             Self::Unchanged { since, .. } => write!(f, "no such event after position {since}"),
+            Self::All(parts) if parts.is_empty() => Self::Any.fmt(f),
+            Self::All(parts) => parts.iter().enumerate().try_for_each(|(index, part)| {
+                f.write_str(if index == 0 { "" } else { " and " })?;
+                part.fmt(f)
+            }),
         }
     }
 }

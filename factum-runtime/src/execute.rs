@@ -17,9 +17,11 @@ use crate::telemetry;
 use tracing::Instrument;
 
 mod load;
+mod within;
 
 pub use load::{AsOf, LoadError, SNAPSHOT_BYTES_MAX, SnapshotVerdict, StateAt, state_of, verify_snapshot};
 use load::{Loaded, decode, keep, load};
+pub use within::{decide_within, execute_within};
 
 /// How often a decision is made anew because somebody came between.
 pub const CONFLICTS_MAX: u32 = 10;
@@ -100,6 +102,14 @@ pub enum ExecuteError<R> {
     Busy {
         /// The stream.
         stream: StreamId,
+    },
+    /// Others wrote within the boundary each time.
+    #[error(
+        "events with one of the tags {tags} came under the command {CONFLICTS_MAX} times in a row; ask again"
+    )]
+    BusyWithin {
+        /// The boundary.
+        tags: String,
     },
     /// The store failed, or the append's outcome is unknown.
     #[error(transparent)]

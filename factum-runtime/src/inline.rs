@@ -294,11 +294,13 @@ impl InlineWork {
     async fn project(&mut self) -> Result<(), WriteError> {
         let gate = self.inner.gate().clone();
         for (stream, expected, mut events) in std::mem::take(&mut self.appends) {
-            let before = match expected {
-                Expected::NoStream => Version::EMPTY,
-                Expected::At(version) => version,
-                Expected::Any | Expected::Unchanged { .. } => return Err(self.indefinite(&stream, &events)),
-            };
+            let before =
+                expected.parts().map_err(WriteError::Invalid)?.into_iter().find_map(|part| match part {
+                    Expected::NoStream => Some(Version::EMPTY),
+                    Expected::At(version) => Some(*version),
+                    _ => None,
+                });
+            let Some(before) = before else { return Err(self.indefinite(&stream, &events)) };
             for event in &mut events {
                 tombstone::guard(self.store.as_ref(), event, self.inner.as_mut()).await?;
             }

@@ -31,7 +31,7 @@ pub use consumer::{Anything, Consumer, Effects};
 pub use contracts::{ContractRefusal, ContractsRefused, Disagreement, Disagreements, record_contracts};
 pub use execute::{
     AsOf, DecideError, ExecuteError, ExecuteOptions, Executed, Idempotency, LoadError, SnapshotVerdict,
-    StateAt, decide, execute, execute_with, state_of, verify_snapshot,
+    StateAt, decide, decide_within, execute, execute_with, execute_within, state_of, verify_snapshot,
 };
 pub use factum_contract::system::Replay;
 pub use inbox::From as Source;

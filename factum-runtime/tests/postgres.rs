@@ -40,6 +40,8 @@ mod time;
 mod trouble;
 #[path = "promises/walker.rs"]
 mod walker;
+#[path = "promises/within.rs"]
+mod within;
 #[cfg(target_os = "linux")]
 #[path = "promises/zombie.rs"]
 mod zombie;

@@ -11,8 +11,8 @@ pub use factum_runtime::{
     Admin, Anything, App, AsOf, Blocked, Consumer, ContractsRefused, DecideError, Disagreements, Effects,
     ExecuteError, ExecuteOptions, Executed, Idempotency, InlineStore, LoadError, Migration, MigrationError,
     NewCall, OldCall, Ran, ReadSide, Relay, Replay, Running, SnapshotVerdict, Source, StartError, StateAt,
-    Status, TokioClock, admin, app, consumer, decide, execute, execute_with, migration, observe,
-    record_contracts, relay, ring, state, state_of, telemetry, verify_snapshot,
+    Status, TokioClock, admin, app, consumer, decide, decide_within, execute, execute_with, execute_within,
+    migration, observe, record_contracts, relay, ring, state, state_of, telemetry, verify_snapshot,
 };
 
 /// Contracts: catalogs, validation, and what generated code stands on.

@@ -83,7 +83,7 @@ impl Generator {
     fn unit_append(&mut self, index: usize, log: &[Recorded]) -> Write {
         let expected = match self.expected(log) {
             // Whether a unit's own appends change its boundary is left open.
-            Expected::Unchanged { .. } if index > 0 => Expected::Any,
+            Expected::Unchanged { .. } | Expected::All(_) if index > 0 => Expected::Any,
             expected => expected,
         };
         Write::Append(self.stream(), expected, self.batch(log))
@@ -94,21 +94,24 @@ impl Generator {
     }
 
     fn expected(&mut self, log: &[Recorded]) -> Expected {
-        match self.random.below(6) {
+        match self.random.below(7) {
             0 => Expected::NoStream,
             1 => Expected::At(Version::at(self.random.below(4) as u64)),
-            2 => {
-                let tags = vec![self.tag()];
-                let types =
-                    if self.random.one_in(2) { vec![self.random.pick(&TYPES).name] } else { Vec::new() };
-                let query = Box::new(Query { tags, types, ..Query::all() });
-                // Mostly close to the end, where a boundary may still hold.
-                let back = self.random.below(8).min(log.len());
-                Expected::Unchanged { query, since: Position::at((log.len() - back) as u64) }
-            }
+            2 => self.unchanged(log),
             3 => Expected::At(self.current(log)),
+            4 => {
+                Expected::All(vec![Expected::At(self.current(log)), self.unchanged(log), self.unchanged(log)])
+            }
             _ => Expected::Any,
         }
+    }
+
+    fn unchanged(&mut self, log: &[Recorded]) -> Expected {
+        let tags = vec![self.tag()];
+        let types = if self.random.one_in(2) { vec![self.random.pick(&TYPES).name] } else { Vec::new() };
+        // Mostly close to the end, where a boundary may still hold.
+        let back = self.random.below(8).min(log.len());
+        Expected::unchanged(Query { tags, types, ..Query::all() }, Position::at((log.len() - back) as u64))
     }
 
     fn current(&mut self, log: &[Recorded]) -> Version {

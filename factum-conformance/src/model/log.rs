@@ -65,23 +65,18 @@ impl Log {
 
     fn judge(&self, stream: &StreamId, expected: Expected) -> Result<(), AppendRefusal> {
         let actual = self.version(stream);
-        let holds = match &expected {
-            Expected::Any => true,
-            Expected::NoStream => actual == Version::EMPTY,
-            Expected::At(version) => actual == *version,
-            Expected::Unchanged { query, since } => return self.judge_boundary(query, *since),
-        };
-        if holds {
+        for part in expected.parts().map_err(AppendRefusal::Invalid)? {
+            if let Expected::Unchanged { query, since } = part {
+                self.judge_boundary(query, *since)?;
+            }
+        }
+        if expected.allows(actual) {
             return Ok(());
         }
         Err(AppendRefusal::Conflict(Conflict::Stream { stream: stream.clone(), expected, actual }))
     }
 
     fn judge_boundary(&self, query: &Query, since: Position) -> Result<(), AppendRefusal> {
-        if query.tags.is_empty() {
-            let message = "the query of an expectation of `Unchanged` must name a tag".to_owned();
-            return Err(AppendRefusal::Invalid(message));
-        }
         let whole = Query { after: since, up_to: Position::END, ..query.clone() };
         match self.events.iter().find(|event| whole.matches(event)) {
             Some(event) => Err(AppendRefusal::Conflict(Conflict::Boundary { since, found: event.position })),

@@ -106,3 +106,64 @@ pub(super) async fn one_of_many_rivals_within_a_boundary_wins(harness: Harness) 
         assert_eq!(read(&*store, about([&seat])).await.len(), 1, "{seat} was taken more than once");
     }
 }
+
+pub(super) async fn all_parts_of_an_expectation_hold_or_nothing_is_appended(harness: Harness) {
+    let store = open(&harness).await;
+    let since = append(&*store, "suite-a", &[tagged(["seat:7"]), tagged(["guest:1"])]).await.position;
+    let both = |version, since| {
+        let parts = [about(["seat:7"]), about(["guest:1"])].map(|query| Expected::unchanged(query, since));
+        Expected::All([Expected::At(version)].into_iter().chain(parts).collect())
+    };
+    let at = |version| factum_core::Version::at(version);
+    append(&*store, "suite-b", &[tagged(["seat:77", "guest:11"])]).await;
+    let to = stream("suite-a");
+    let taken = || tagged(["seat:7", "guest:1"]);
+    store.append(&to, both(at(2), since), &[taken()]).await.expect("all parts hold");
+    let head = store.head().await.expect("a head");
+    for (expected, what) in [
+        (both(at(2), head), "the stream has moved on"),
+        (both(at(3), since), "seat 7 was taken in between"),
+        (Expected::All(vec![both(at(3), head), Expected::NoStream]), "no stream is at two versions"),
+    ] {
+        let error = refusal(store.append(&to, expected, &[taken()]).await, what);
+        assert!(matches!(error, AppendError::Conflict(_)), "{what}: expected a conflict, found {error:?}");
+    }
+    let many = Expected::All(vec![Expected::Any; Expected::PARTS_MAX + 1]);
+    let error = refusal(store.append(&to, many, &[taken()]).await, "there are too many parts");
+    assert!(matches!(error, AppendError::Invalid(_)), "expected `Invalid`, found {error:?}");
+    let nothing = Expected::All(vec![both(at(3), head), Expected::unchanged(Query::all(), head)]);
+    let error = refusal(store.append(&to, nothing, &[taken()]).await, "a part names no tag");
+    assert!(matches!(error, AppendError::Invalid(_)), "expected `Invalid`, found {error:?}");
+    assert_eq!(read_stream(&*store, "suite-a").await.len(), 3, "a conflict changed the log");
+}
+
+pub(super) async fn one_of_many_rivals_over_two_boundaries_wins(harness: Harness) {
+    let store = open(&harness).await;
+    for round in 0..10 {
+        let since = store.head().await.expect("a head");
+        let rivals: Vec<_> = (0..8)
+            .map(|rival| {
+                let store = store.clone();
+                // Half of them share the seat, and half the guest, named in either order: all meet in both.
+                let mut tags = [format!("seat:{round}"), format!("guest:{round}")];
+                if rival % 2 == 0 {
+                    tags.reverse();
+                }
+                let parts =
+                    tags.iter().map(|one| Expected::unchanged(about([one.as_str()]), since)).collect();
+                let taken = tagged([tags[0].as_str(), "of:all"]);
+                let to = stream(&format!("suite-{round}-{rival}"));
+                tokio::spawn(async move { store.append(&to, Expected::All(parts), &[taken]).await })
+            })
+            .collect();
+        let mut winners = 0;
+        for rival in rivals {
+            match rival.await.expect("a rival ends") {
+                Ok(_) => winners += 1,
+                Err(AppendError::Conflict(Conflict::Boundary { .. })) => {}
+                Err(other) => panic!("expected a conflict over a boundary, found {other:?}"),
+            }
+        }
+        assert_eq!(winners, 1, "of 8 rivals over two boundaries, one wins");
+    }
+}

@@ -22,5 +22,6 @@ mod storm;
 mod time;
 mod trouble;
 mod walker;
+mod within;
 #[cfg(target_os = "linux")]
 mod zombie;

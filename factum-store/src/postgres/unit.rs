@@ -21,7 +21,7 @@ use super::error::{Doing as _, Trouble, closed, store_error, user_error};
 use super::events::bucket;
 use super::handle::Core;
 use super::statement;
-use super::step::Step;
+use super::step::{Step, can_share};
 use super::write::{Call, Fault};
 use super::writer::Request;
 use crate::batch::{Batch, tag_hash};
@@ -239,12 +239,14 @@ impl Core {
         for step in steps {
             if let Step::Append { expected, events, .. } = step {
                 let is_repeated = !events.ids().all(|id| ids.insert(*id));
-                let is_judged = matches!(expected, Expected::Unchanged { .. });
+                let is_judged = !can_share(expected);
                 if is_repeated || is_judged {
                     self.flush(session, &mut waiting, takes_buckets, &mut written).await?;
                 }
-                if let Expected::Unchanged { query, since } = expected {
-                    self.judge_boundary(session, query, *since, events).await?;
+                for part in expected.parts().map_err(invalid)? {
+                    if let Expected::Unchanged { query, since } = part {
+                        self.judge_boundary(session, query, *since, events).await?;
+                    }
                 }
             }
             waiting.push(step);
@@ -288,12 +290,10 @@ impl Core {
         for step in steps {
             let Step::Append { expected, events, .. } = step else { continue };
             shared.extend(events.iter().flat_map(|event| event.hashes).map(|hash| bucket(*hash)));
-            if let Expected::Unchanged { query, .. } = expected {
-                if query.tags.is_empty() {
-                    let message = "the query of an expectation of `Unchanged` must name a tag".to_owned();
-                    return Err(Stop::Decided(Commit::Failed(WriteError::Invalid(message))));
+            for part in expected.parts().map_err(invalid)? {
+                if let Expected::Unchanged { query, .. } = part {
+                    exclusive.extend(query.tags.iter().map(|tag| bucket(tag_hash(tag.as_str()))));
                 }
-                exclusive.extend(query.tags.iter().map(|tag| bucket(tag_hash(tag.as_str()))));
             }
         }
         if exclusive.is_empty() {
@@ -445,4 +445,9 @@ fn pause(tries: u32) -> Duration {
     let nanos =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().subsec_nanos();
     Duration::from_millis(u64::from((1 << tries.min(6)) + nanos % (4 << tries.min(6))))
+}
+
+/// What a unit is told whose input is beyond a limit.
+fn invalid(message: String) -> Stop {
+    Stop::Decided(Commit::Failed(WriteError::Invalid(message)))
 }

@@ -292,6 +292,15 @@ impl<'s> Call<'s> {
 pub(super) fn expected_number(expected: &Expected) -> i64 {
     match expected {
         Expected::Any | Expected::Unchanged { .. } => -1,
+        Expected::All(parts) => {
+            let mut numbers = parts.iter().map(expected_number).filter(|number| *number != -1);
+            match numbers.next() {
+                None => -1,
+                Some(first) if numbers.all(|other| other == first) => first,
+                // No stream is at two versions: nor at the last there could be.
+                Some(_) => i64::MAX,
+            }
+        }
         Expected::NoStream => 0,
         Expected::At(version) => i64::try_from(version.number()).unwrap_or(i64::MAX),
     }

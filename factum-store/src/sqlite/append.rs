@@ -242,13 +242,14 @@ impl Log {
         expected: &Expected,
     ) -> Result<(), Stop> {
         let actual = Version::at(version.cast_unsigned());
-        let holds = match expected {
-            Expected::Any => true,
-            Expected::NoStream => actual == Version::EMPTY,
-            Expected::At(version) => actual == *version,
-            Expected::Unchanged { query, since } => return self.judge_boundary(connection, query, *since),
-        };
-        if holds {
+        if matches!(expected, Expected::Unchanged { .. } | Expected::All(_)) {
+            for part in expected.parts().map_err(WriteError::Invalid)? {
+                if let Expected::Unchanged { query, since } = part {
+                    self.judge_boundary(connection, query, *since)?;
+                }
+            }
+        }
+        if expected.allows(actual) {
             return Ok(());
         }
         Err(Conflict::Stream { stream: to.clone(), expected: expected.clone(), actual }.into())
@@ -260,10 +261,6 @@ impl Log {
         query: &Query,
         since: Position,
     ) -> Result<(), Stop> {
-        if query.tags.is_empty() {
-            let message = "the query of an expectation of `Unchanged` must name a tag".to_owned();
-            return Err(WriteError::Invalid(message).into());
-        }
         let mut query = Query {
             after: since,
             up_to: Position::END,
