@@ -139,6 +139,17 @@ impl Expected {
         }
     }
 
+    /// For adapters: the part that does not allow this version, for the conflict to name.
+    #[must_use]
+    pub fn unmet(&self, actual: Version) -> &Self {
+        match self {
+            Self::All(parts) => {
+                parts.iter().find(|part| !part.allows(actual)).map_or(self, |part| part.unmet(actual))
+            }
+            _ => self,
+        }
+    }
+
     /// For adapters: the parts, none of which has parts itself.
     ///
     /// # Errors

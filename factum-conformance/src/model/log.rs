@@ -73,6 +73,7 @@ impl Log {
         if expected.allows(actual) {
             return Ok(());
         }
+        let expected = expected.unmet(actual).clone();
         Err(AppendRefusal::Conflict(Conflict::Stream { stream: stream.clone(), expected, actual }))
     }
 

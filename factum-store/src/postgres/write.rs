@@ -274,7 +274,7 @@ impl<'s> Call<'s> {
             1 => {
                 let (stream, expected) = *self.appends.get(at)?;
                 let actual = Version::at(actual.cast_unsigned());
-                let (stream, expected) = (stream.clone(), expected.clone());
+                let (stream, expected) = (stream.clone(), expected.unmet(actual).clone());
                 Refused::Conflict(Conflict::Stream { stream, expected, actual })
             }
             2 => Refused::PartlyKnown(self.events.id(index)?),

@@ -252,7 +252,7 @@ impl Log {
         if expected.allows(actual) {
             return Ok(());
         }
-        Err(Conflict::Stream { stream: to.clone(), expected: expected.clone(), actual }.into())
+        Err(Conflict::Stream { stream: to.clone(), expected: expected.unmet(actual).clone(), actual }.into())
     }
 
     fn judge_boundary(
