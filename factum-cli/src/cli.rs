@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Backup(commands::backup::Args),
     /// Copy a store into another: from one machine to a server, and back
     Copy(commands::copy::Args),
+    /// Move the oldest part of the log into a file, and back
+    Archive(commands::archive::Args),
     /// Define, check, compare and show contracts
     Contract(commands::contract::Args),
     /// Generate code, documents and drawings from contracts

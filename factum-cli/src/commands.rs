@@ -5,6 +5,7 @@ use crate::error::CliError;
 use crate::output::Output;
 use crate::settings::Settings;
 
+pub(crate) mod archive;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod bench;
@@ -80,6 +81,7 @@ pub(crate) async fn run(cli: Cli, out: &mut Output) -> Result<Done, CliError> {
         Command::Check(args) => check::run(args, cx).await,
         Command::Backup(args) => backup::run(args, cx).await,
         Command::Copy(args) => copy::run(args, cx).await,
+        Command::Archive(args) => archive::run(args, cx).await,
         Command::Contract(args) => contract::run(args, cx).await,
         Command::Generate(args) => generate::run(args, cx),
         Command::Review(args) => review::run(args, cx).await,

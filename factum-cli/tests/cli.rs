@@ -7,6 +7,8 @@ mod sample;
 #[path = "cli/terminal.rs"]
 mod terminal;
 
+#[path = "cli/archive.rs"]
+mod archive;
 #[path = "cli/change.rs"]
 mod change;
 #[path = "cli/contracts.rs"]

@@ -24,6 +24,16 @@ pub trait Maintenance: Send + Sync + 'static {
     /// `Invalid` when a position is not beyond the last one.
     async fn import(&self, events: &[Recorded]) -> Result<(), StoreError>;
 
+    /// Takes events out of the log that are kept elsewhere, all or none; answers how many were there. Streams keep their
+    /// versions, and positions are never given again. What else the store remembers of them stays.
+    async fn take_out(&self, events: &[Recorded]) -> Result<u64, StoreError>;
+
+    /// Puts events back that were taken out, in their places, all or none; answers how many were not there.
+    ///
+    /// # Errors
+    /// `Invalid` when something else is in the place of one, or it is beyond the log's end.
+    async fn put_back(&self, events: &[Recorded]) -> Result<u64, StoreError>;
+
     /// Leaves nothing in the store's files of what was deleted: old pages of journals are cut off. Only what was
     /// deleted while the store was open behind a gate with keys was overwritten where it stood.
     ///

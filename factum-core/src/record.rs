@@ -48,6 +48,8 @@ impl RecordKind {
     pub const PROJECTION: Self = Self("projection");
     /// A migration's switch, and what it has decided and not finished.
     pub const MIGRATION: Self = Self("migration");
+    /// A range of the log that was moved out of it.
+    pub const ARCHIVE: Self = Self("archive");
     /// The ring of keys that seals the personal data of the log.
     pub const KEYS: Self = Self("keys");
     /// Who did what, when, why.

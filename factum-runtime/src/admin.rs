@@ -20,6 +20,7 @@ use crate::state::{
     AuditEntry, ContractState, ControlState, Needs, ProjectionState, SlotState, as_seen, read, to_bytes,
 };
 
+pub mod archive;
 pub mod copy;
 pub mod copy_table;
 pub mod follow;
@@ -31,6 +32,7 @@ pub mod migration;
 pub mod replay;
 pub mod reset;
 
+pub use archive::{ArchivePlan, Restored, Unhandled};
 pub use copy::{Copied, copy};
 pub use copy_table::copy_table;
 pub use follow::{Follow, Progress};
@@ -371,7 +373,7 @@ impl Admin {
     /// caught up. Asking again while it is under way changes nothing.
     ///
     /// # Errors
-    /// When the store has never seen it, or fails.
+    /// When the store has never seen it, a part of the log was moved out, or the store fails.
     pub async fn rebuild(&self, name: &ConsumerName) -> Result<ProjectionState, AdminError> {
         let unknown = || AdminError::Unknown {
             what: "projection",
@@ -385,10 +387,11 @@ impl Admin {
             if state.building.is_some() {
                 return Ok(state);
             }
+            self.refuse_archived(&format!("a rebuild of {name}"), Position::START).await?;
             let used = [&state.live].into_iter().flatten().chain(&state.retired);
             let last =
                 used.filter_map(|suffix| suffix.split_once('r')?.1.parse::<u32>().ok()).max().unwrap_or(0);
-            state.building = Some(format!("v{}r{}", state.version, last + 1));
+            (state.building, state.lacks) = (Some(format!("v{}r{}", state.version, last + 1)), None);
             let mut work = self.store.begin().await?;
             let new = Record::new(RecordKind::PROJECTION, "", name.as_str(), to_bytes(&state));
             work.put(new, Guard::At(record.revision));

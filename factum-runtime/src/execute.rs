@@ -111,6 +111,16 @@ pub enum ExecuteError<R> {
         /// The boundary.
         tags: String,
     },
+    /// Events of the stream were moved out of the log, so that its state is not known.
+    #[error(
+        "stream {stream} begins with version {first} here: earlier events were archived; put them back with `factum archive restore FILE`"
+    )]
+    Archived {
+        /// The stream.
+        stream: StreamId,
+        /// The first version that is there, or would be next.
+        first: Version,
+    },
     /// The store failed, or the append's outcome is unknown.
     #[error(transparent)]
     Append(#[from] AppendError),
@@ -122,6 +132,7 @@ impl<R> From<LoadError> for ExecuteError<R> {
             LoadError::Contract(breach) => Self::Contract(breach),
             LoadError::Keys(error) => Self::Keys(error),
             LoadError::Decode(error) => Self::Decode(error),
+            LoadError::Archived { stream, first } => Self::Archived { stream, first },
             LoadError::Store(error) => error.into(),
         }
     }
@@ -228,6 +239,13 @@ where
             Commit::Conflict(Conflict::Record { kind, id, .. }) if tombstone::is_met(kind, &id) => {
                 loaded = Loaded::default();
             }
+            // Nothing of the stream is there, and yet it is not new.
+            Commit::Conflict(Conflict::Stream { actual, .. })
+                if loaded.version == Version::EMPTY && is_archived(store, stream, actual).await? =>
+            {
+                let first = Version::at(actual.number() + 1);
+                return Err(ExecuteError::Archived { stream: stream.clone(), first });
+            }
             Commit::Conflict(_) => {}
             other => {
                 other.into_result()?;
@@ -235,6 +253,12 @@ where
         }
     }
     Err(ExecuteError::Busy { stream: stream.clone() })
+}
+
+/// Whether a stream that has a version has no events.
+async fn is_archived(store: &dyn Store, stream: &StreamId, version: Version) -> Result<bool, StoreError> {
+    let first = Query { limit: 1, kind: None, ..Query::stream(stream.clone()) };
+    Ok(version > Version::EMPTY && store.read(&first).await?.events.is_empty())
 }
 
 fn reply_id(stream: &StreamId, idempotency: &Idempotency) -> String {

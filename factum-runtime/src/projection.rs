@@ -12,13 +12,14 @@ use std::time::Duration;
 use factum_core::projection::PhysicalNames;
 use factum_core::{
     Commit, ConsumerName, Context, EventSet, EventType, Failure, Handler, Projection, Record, RecordKind,
-    Rows, Store, StoreError, StoreErrorKind, SubjectForgotten, Table, Tables, Value,
+    RecordQuery, Rows, Store, StoreError, StoreErrorKind, SubjectForgotten, Table, Tables, Value,
 };
 
+use crate::admin::all_of;
 use crate::consumer::{Consumer, Effects};
 use crate::erase::{self, Purges};
 use crate::instance::as_store_error;
-use crate::state::{ProjectionState, as_seen, read, to_bytes};
+use crate::state::{ArchiveState, ProjectionState, as_seen, read, to_bytes};
 
 /// Events that share a projection's commit.
 const BATCH: usize = 256;
@@ -119,11 +120,20 @@ impl Declared {
             let revision = record.as_ref().map_or(0, |record| record.revision);
             let before = record.as_ref().map(read::<ProjectionState>).transpose()?;
             let mut state = before.clone().unwrap_or_default();
-            if state.live.is_none() {
+            let begins = state.live.is_none();
+            if begins {
                 (state.live, state.version) = (Some(self.suffix()), self.version);
             } else if state.building.is_none() && !state.live.as_deref().is_some_and(|live| self.fills(live))
             {
                 state.building = Some(self.suffix());
+            }
+            let is_new = begins || before.as_ref().is_some_and(|before| before.building != state.building);
+            if is_new && let Some(range) = archived(store).await? {
+                tracing::warn!(
+                    projection = %self.name, up_to = %range.up_to, archive = range.to,
+                    "tables are filled without events that were moved out of the log"
+                );
+                state.lacks = Some(range.up_to);
             }
             state.tables = self.tables.iter().map(|table| table.name.to_string()).collect();
             let mut work = store.begin().await?;
@@ -279,6 +289,12 @@ impl<P: Projection> ReadSide<P> {
         let sql = sql.map_err(|error| StoreError::new(StoreErrorKind::Invalid, error.to_string()))?;
         self.store.query(&sql, params).await
     }
+}
+
+/// The newest range that was moved out of the log.
+async fn archived(store: &dyn Store) -> Result<Option<ArchiveState>, StoreError> {
+    let ranges = all_of(store, RecordKind::ARCHIVE, RecordQuery::default()).await?;
+    Ok(ranges.last().map(read::<ArchiveState>).transpose()?)
 }
 
 /// A projection's record.

@@ -10,9 +10,11 @@ use factum_core::{
 };
 use serde::{Deserialize, Serialize};
 
+mod archive;
 mod migration;
 mod snapshot;
 
+pub use archive::ArchiveState;
 pub use migration::{MigrationState, Moved, Path, Stage, StageError, ThingState};
 pub use snapshot::SnapshotState;
 
@@ -405,6 +407,9 @@ pub struct ProjectionState {
     pub retired: Vec<String>,
     /// Logical table names.
     pub tables: Vec<String>,
+    /// Tables were begun when events up to here had been moved out of the log, and lack them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lacks: Option<Position>,
     /// Tables with personal data, whatever their suffix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub personal: Vec<PersonalTable>,

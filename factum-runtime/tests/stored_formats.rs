@@ -4,9 +4,9 @@
 
 use factum_core::{Position, Record, RecordKind};
 use factum_runtime::state::{
-    AuditEntry, ContractState, ControlState, InstanceState, KeyWaits, MigrationState, ParkedKey, Path,
-    ProjectionState, ReadAhead, ReplyState, SlotState, SnapshotState, Stage, State, ThingState, Troubled,
-    read,
+    ArchiveState, AuditEntry, ContractState, ControlState, InstanceState, KeyWaits, MigrationState,
+    ParkedKey, Path, ProjectionState, ReadAhead, ReplyState, SlotState, SnapshotState, Stage, State,
+    ThingState, Troubled, read,
 };
 
 fn stored<T: State>(json: &'static str) -> T {
@@ -94,6 +94,11 @@ fn format_1_of_projections_replies_and_audit_is_read() {
     let entry: AuditEntry =
         stored(r#"{"format":1,"actor":"ann","action":"requeue","target":"t","at":"2026-01-05T10:00:00Z"}"#);
     assert_eq!(entry.action, "requeue");
+    let range: ArchiveState = stored(
+        r#"{"format":1,"after":0,"upTo":6,"events":5,"last":"0192f3c4-7e2a-7c3b-9d55-0d4e8f6a1b2c","to":"old.db",
+            "at":"2026-01-05T10:00:00Z"}"#,
+    );
+    assert_eq!((range.up_to, range.moving), (Position::at(6), false));
 }
 
 #[test]

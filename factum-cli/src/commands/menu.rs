@@ -50,13 +50,14 @@ const BUILD: [Mode; 10] = [
     ),
     ("publish", "append contract-checked events", "factum publish events.jsonl --contracts contracts"),
 ];
-const KEEP: [Mode; 10] = [
+const KEEP: [Mode; 11] = [
     ("forget", "a data subject, for good", "factum forget c-17"),
     ("keys", "the keys of personal data", "factum keys new master.key"),
     ("migrate", "make the tables; print the SQL", "factum migrate --print"),
     ("check", "prove the whole log sound", "factum check"),
     ("backup", "copy the store while in use", "factum backup orders-copy.db"),
     ("copy", "a store into another", "factum copy sqlite:orders.db postgres://db/orders"),
+    ("archive", "the oldest events into a file", "factum archive orders-2025.db --before 400d"),
     ("doctor", "what is wrong or unusual", "factum doctor"),
     ("bench", "how fast is this machine", "factum bench"),
     ("mcp", "facts for an assistant in an editor", "factum mcp --store sqlite:data/orders.db"),

@@ -86,10 +86,10 @@ async fn a_store_is_copied_to_a_server_and_back() {
     there_and_back(&Terminal::on(factum_conformance::postgres::fresh_url())).await;
 }
 
-const BEAT: EventType = EventType::event("heart.beat", 1, "heart", "heart.beat");
+pub(crate) const BEAT: EventType = EventType::event("heart.beat", 1, "heart", "heart.beat");
 
 /// A store with as many events, in a thousand streams.
-async fn beats(terminal: &Terminal, count: usize) {
+pub(crate) async fn beats(terminal: &Terminal, count: usize) {
     let store = open(terminal);
     for number in 0..count / 20 {
         let key = format!("{}", number % 1000);

@@ -330,6 +330,8 @@ async fn what_is_printed_as_json_is_what_the_page_says() {
         ("factum check", &[&["check"]]),
         ("factum backup", &[&["backup", "copy.db"]]),
         ("factum copy", &[&["copy", &store, "target.db", "--tables", "notes"]]),
+        ("factum archive", &[&["archive", "old.db", "--before", "3", "--past-consumers"], &["archive"]]),
+        ("factum archive restore", &[&["archive", "restore", "old.db"]]),
         ("factum doctor", &[&["doctor"]]),
         ("factum bench", &[&["bench", "--seconds", "0.02", "--writers", "2"]]),
     ];

@@ -6,7 +6,7 @@ use crate::look::shown;
 use crate::terminal::Terminal;
 
 /// Commands that stand at the end of a command line.
-pub(crate) const COMMANDS: [&[&str]; 62] = [
+pub(crate) const COMMANDS: [&[&str]; 64] = [
     &["tail"],
     &["log"],
     &["stream"],
@@ -35,6 +35,8 @@ pub(crate) const COMMANDS: [&[&str]; 62] = [
     &["check"],
     &["backup"],
     &["copy"],
+    &["archive"],
+    &["archive", "restore"],
     &["new"],
     &["design"],
     &["plan"],

@@ -14,7 +14,7 @@ use factum_core::{
 use super::follow::Progress;
 use super::{AdminError, all_of};
 use crate::instance::as_store_error;
-use crate::state::{ProjectionState, SlotState, read, to_bytes};
+use crate::state::{ArchiveState, ProjectionState, SlotState, read, to_bytes};
 
 /// Kinds of records that are copied: all but leases, and projections, which are made anew.
 const KINDS: [RecordKind; 15] = [
@@ -59,19 +59,26 @@ pub struct Copied {
 /// Copies a store into another, and compares both at the end, event by event and record by record.
 ///
 /// # Errors
-/// `Refused` when an app runs on either store, the target holds something else, or the stores differ at the end.
+/// `Refused` when an app runs on either store, a part of the source was moved out, the target holds something else, or the stores differ at the end.
 pub async fn copy(
     from: &dyn Store,
     to: &dyn Store,
     maintenance: &dyn Maintenance,
     progress: Progress<'_>,
 ) -> Result<Copied, AdminError> {
+    if let Some(range) = all_of(from, RecordKind::ARCHIVE, RecordQuery::default()).await?.last() {
+        let range = read::<ArchiveState>(range)?;
+        return Err(AdminError::Refused(format!(
+            "positions up to {} were moved out of the store to copy: `factum archive restore {}` puts them back",
+            range.up_to, range.to
+        )));
+    }
     nobody_runs(from, "the store to copy").await?;
     nobody_runs(to, "the target").await?;
     let begun = to.head().await?;
     let mut copied = Copied { head: from.head().await?, ..Copied::default() };
     is_prefix(from, to, begun, copied.head).await?;
-    copied.events_new = take_over(from, maintenance, begun, progress).await?;
+    copied.events_new = take_over(from, maintenance, begun, Position::END, progress).await?;
     let left_out = LeftOut::of(from).await?;
     copied.projections = left_out.projections;
     for kind in KINDS {
@@ -123,13 +130,15 @@ async fn is_prefix(
     }
 }
 
-async fn take_over(
+/// Takes the events of a range over, behind what is there.
+pub(super) async fn take_over(
     from: &dyn Store,
     maintenance: &dyn Maintenance,
     begun: Position,
+    up_to: Position,
     progress: Progress<'_>,
 ) -> Result<u64, AdminError> {
-    let mut query = Query { kind: None, limit: Query::LIMIT_MAX, ..Query::default() }.after(begun);
+    let mut query = Query { kind: None, up_to, limit: Query::LIMIT_MAX, ..Query::default() }.after(begun);
     let mut taken = 0;
     loop {
         let page = from.read(&query).await?;

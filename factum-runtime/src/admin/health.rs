@@ -72,10 +72,30 @@ impl Admin {
             }
         }
         for info in self.projections().await? {
+            if let Some(up_to) = info.state.lacks {
+                let what = format!(
+                    "projection {} was filled without positions up to {up_to}, which were archived",
+                    info.name
+                );
+                say(
+                    false,
+                    what,
+                    format!(
+                        "`factum archive` lists the files; restore them, then `factum projections rebuild {}`",
+                        info.name
+                    ),
+                );
+            }
             if let Some(at) = info.building_position {
                 let what = format!("projection {} is being rebuilt: {at} of {head}", info.name);
                 say(false, what, "it goes live by itself while its app runs".to_owned());
             }
+        }
+        for range in self.archives().await?.into_iter().filter(|range| range.moving) {
+            let what = format!("moving positions up to {} to {} was not finished", range.up_to, range.to);
+            let (file, next) = (&range.to, range.up_to.number() + 1);
+            let hint = format!("`factum archive {file} --before {next}`, or `factum archive restore {file}`");
+            say(false, what, hint);
         }
         findings.sort_by_key(|finding| !finding.is_error);
         Ok(findings)

@@ -50,6 +50,7 @@ impl Admin {
             Some(time) => position_at(self.store.as_ref(), time).await?,
             None => request.after,
         };
+        self.refuse_archived(&format!("a replay to {}", request.consumer), after).await?;
         // Up to the head, not to the checkpoint: slots that only look on write theirs a second late.
         let until = self.store.head().await?;
         let mut types = std::collections::BTreeMap::<String, u64>::new();

@@ -39,13 +39,16 @@ impl Admin {
     ///
     /// # Errors
     /// When the consumer is unknown, the position is beyond the log, it goes back and the consumer is declared
-    /// `replay: refuse`, or the store fails.
+    /// `replay: refuse`, or needs what was moved out of the log; or the store fails.
     pub async fn plan_reset(&self, name: &ConsumerName, to: Position) -> Result<ResetPlan, AdminError> {
         let info = self.consumer(name).await?;
         let head = self.store.head().await?;
         if to > head {
             let message = format!("the log ends at position {head}: nothing comes after {to}");
             return Err(AdminError::Refused(message));
+        }
+        if to < info.position {
+            self.refuse_archived(&format!("a reset of {name} to {to}"), to).await?;
         }
         let (low, high) = (info.position.min(to), info.position.max(to));
         let count = self.count(Query { up_to: high, ..Query::default() }.after(low)).await?;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::contracts;
 use crate::erase::tombstone;
-use crate::state::{SnapshotState, read};
+use crate::state::{ArchiveState, SnapshotState, read};
 
 /// Largest state that is kept as a snapshot: beyond it, reading the snapshot is no short cut.
 pub const SNAPSHOT_BYTES_MAX: usize = 1024 * 1024;
@@ -29,6 +29,16 @@ pub enum LoadError {
     /// An event of the stream cannot be read.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// Events of the stream were moved out of the log.
+    #[error(
+        "stream {stream} begins with version {first} here: earlier events were archived; put them back with `factum archive restore FILE`"
+    )]
+    Archived {
+        /// The stream.
+        stream: StreamId,
+        /// The first version that is there.
+        first: Version,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -210,6 +220,9 @@ pub(super) async fn load<D: Decider>(
             if is_beyond {
                 break 'pages;
             }
+            if event.version.number() != loaded.version.number() + 1 {
+                return Err(LoadError::Archived { stream: stream.clone(), first: event.version });
+            }
             (loaded.version, loaded.position) = (event.version, event.position);
             if policy.is_some() {
                 loaded.folded = SnapshotState::fold(loaded.folded, event.envelope.id);
@@ -269,13 +282,27 @@ async fn kept<D: Decider>(
     let after = Position::at(position.number().saturating_sub(1));
     let last = Query { kind: None, up_to: position, limit: 1, ..Query::stream(stream.clone()).after(after) };
     let found = work.read(&last).await?.events.pop();
-    if found.is_none_or(|event| event.version != kept.version) {
+    let stands = match found {
+        Some(event) => event.version == kept.version,
+        None => archived_to(work).await? >= position,
+    };
+    if !stands {
         return Ok(Kept::Unusable(format!("no event of version {} stands at its position", kept.version)));
     }
     Ok(match policy.read(&kept.state) {
         Ok(state) => Kept::Good(kept, state),
         Err(error) => Kept::Unusable(format!("its state cannot be read: {error}")),
     })
+}
+
+/// Up to where events were moved out of the log.
+async fn archived_to(work: &mut dyn Work) -> Result<Position, StoreError> {
+    let (mut query, mut up_to) = (RecordQuery::default(), Position::START);
+    while let Some(newest) = work.find(RecordKind::ARCHIVE, &query).await?.pop() {
+        up_to = read::<ArchiveState>(&newest)?.up_to;
+        query.after_id = Some(newest.id);
+    }
+    Ok(up_to)
 }
 
 /// Collects a snapshot of the loaded state where one is due; one that cannot be written is left out.

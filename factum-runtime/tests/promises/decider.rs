@@ -82,6 +82,29 @@ async fn commands_that_meet_decide_again_and_no_seat_is_sold_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_decision_on_a_stream_that_was_archived_is_refused_by_name() {
+    let place = crate::place::Place::new();
+    let opened = factum_store::open(&place.url(), Arc::new(factum_core::OpenGate)).unwrap();
+    let (store, maintenance) = (opened.store.as_ref(), opened.maintenance.as_ref());
+    let buy = async || execute::<Hall>(store, &hall(), "1".into(), &ExecuteOptions::default()).await;
+    for _ in 0..3 {
+        buy().await.unwrap();
+    }
+    let events = store.read(&Query::stream(hall())).await.unwrap().events;
+    let archived = |version: u64| move |error| matches!(error, ExecuteError::Archived { first, .. } if first.number() == version);
+    assert_eq!(maintenance.take_out(&events[..2]).await.unwrap(), 2);
+    assert!(buy().await.is_err_and(archived(3)), "it does not begin at version 1");
+    assert_eq!(maintenance.take_out(&events).await.unwrap(), 1, "the others are out");
+    assert!(buy().await.is_err_and(archived(4)), "nothing of it is here, and yet it is not new");
+    assert_eq!(maintenance.put_back(&events).await.unwrap(), 3);
+    assert_eq!(maintenance.put_back(&events).await.unwrap(), 0, "once");
+    assert_eq!(buy().await.unwrap().events[0].seat, 4);
+    let mut other = events[0].clone();
+    other.envelope.id = factum_core::EventId::new();
+    assert!(maintenance.put_back(&[other]).await.is_err(), "its place is taken");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_command_with_a_key_answers_as_the_first_time() {
     let store = fresh();
     let options =

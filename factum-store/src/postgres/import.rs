@@ -1,18 +1,18 @@
-//! Takes over events of another store with their places, in a transaction of its own.
+//! Takes over events of another store with their places, or its own ones back, in a transaction of its own.
 //!
 //! The fence is held while it lasts, as by any other writer, and the sequence is moved behind the last position in the
-//! same transaction. Never judges by contracts: what was recorded once stays recorded.
+//! same transaction. What is archived leaves by here too. Never judges by contracts: what was recorded once stays recorded.
 
 use std::collections::BTreeMap;
 
 use factum_core::{OpenGate, Recorded, StoreError, StoreErrorKind, WriteError, hash64};
 use sqlx::types::Uuid;
-use sqlx::{Connection as _, Row as _};
+use sqlx::{Connection as _, PgConnection, Row as _};
 
 use super::connect::{self, Purpose};
 use super::error::Doing as _;
 use super::handle::Core;
-use crate::batch::{Batch, Limits, Sum, type_hash};
+use crate::batch::{Batch, Limits, Sum, tag_hashes, type_hash};
 
 const DOING: &str = "cannot take events over";
 
@@ -32,22 +32,12 @@ struct Columns {
     tag_position: Vec<i64>,
 }
 
-/// Takes all of the events over, or none.
+/// Takes all of the events over, or none; they come behind what is there.
 pub(super) async fn run(core: &Core, events: &[Recorded]) -> Result<(), StoreError> {
-    let (mut connection, _) = connect::connect(&core.place, &core.statements, Purpose::Migrate).await?;
-    let types: Vec<_> = events.iter().map(|event| event.envelope.event_type.clone()).collect();
-    let unknown = core.reading.names.unknown(types.iter());
-    core.reading.names.learn(&mut connection, &core.statements, unknown).await.doing(DOING)?;
+    let mut connection = connect(core, events).await?;
     let columns = columns(core, events)?;
-    let mut streams: BTreeMap<&str, i64> = BTreeMap::new();
-    for event in events {
-        streams.insert(event.stream.as_str(), event.version.number().cast_signed());
-    }
-    let (names, versions): (Vec<&str>, Vec<i64>) = streams.into_iter().unzip();
     let mut tx = connection.begin().await.doing(DOING)?;
-    let head = sqlx::query(core.statements.import_begin.sql()).fetch_one(&mut *tx).await.doing(DOING)?;
-    let head: i64 = head.try_get(0).doing(DOING)?;
-    let mut last = head;
+    let mut last = head(core, &mut tx).await?;
     for position in &columns.position {
         if *position <= last {
             let message = format!(
@@ -58,6 +48,87 @@ pub(super) async fn run(core: &Core, events: &[Recorded]) -> Result<(), StoreErr
         }
         last = *position;
     }
+    let (count, inserted) = (columns.position.len() as u64, insert(core, &mut tx, events, columns).await?);
+    if inserted < count {
+        let message =
+            format!("{} of {count} events are recorded elsewhere in {}", count - inserted, core.place);
+        return Err(StoreError::new(StoreErrorKind::Invalid, message));
+    }
+    let moved = sqlx::query(core.statements.import_end.sql()).bind(last);
+    moved.execute(&mut *tx).await.doing(DOING)?;
+    tx.commit().await.doing(DOING)
+}
+
+/// Puts those events back that are not there, in their places.
+pub(super) async fn put_back(core: &Core, events: &[Recorded]) -> Result<u64, StoreError> {
+    let mut connection = connect(core, events).await?;
+    let columns = columns(core, events)?;
+    let (positions, ids) = (columns.position.clone(), columns.id.clone());
+    let mut tx = connection.begin().await.doing(DOING)?;
+    let head = head(core, &mut tx).await?;
+    let beyond = positions.iter().find(|position| **position > head).copied();
+    let inserted = insert(core, &mut tx, events, columns).await?;
+    let missing = sqlx::query(core.statements.put_back_missing.sql()).bind(positions).bind(ids);
+    let missing = missing.fetch_one(&mut *tx).await.and_then(|row| row.try_get("position")).doing(DOING)?;
+    if let Some(position) = beyond.or(missing) {
+        let message =
+            format!("an event cannot be put back at position {position} of {}: it is not its", core.place);
+        return Err(StoreError::new(StoreErrorKind::Invalid, message));
+    }
+    tx.commit().await.doing(DOING)?;
+    Ok(inserted)
+}
+
+/// Takes those events out that are there.
+pub(super) async fn take_out(core: &Core, events: &[Recorded]) -> Result<u64, StoreError> {
+    const DOING: &str = "cannot take events out";
+    let (mut positions, mut ids) = (Vec::new(), Vec::new());
+    let (mut hashes, mut tagged) = (Vec::new(), Vec::new());
+    for event in events {
+        let position = event.position.number().cast_signed();
+        positions.push(position);
+        ids.push(Uuid::from_bytes(*event.envelope.id.as_bytes()));
+        for hash in tag_hashes(&event.envelope) {
+            hashes.push(hash);
+            tagged.push(position);
+        }
+    }
+    let (mut connection, _) = connect::connect(&core.place, &core.statements, Purpose::Migrate).await?;
+    let mut tx = connection.begin().await.doing(DOING)?;
+    let out = sqlx::query(core.statements.take_out.sql()).bind(positions).bind(ids);
+    let out = out.execute(&mut *tx).await.doing(DOING)?.rows_affected();
+    let tags = sqlx::query(core.statements.take_out_tags.sql()).bind(hashes).bind(tagged);
+    tags.execute(&mut *tx).await.doing(DOING)?;
+    tx.commit().await.doing(DOING)?;
+    Ok(out)
+}
+
+async fn connect(core: &Core, events: &[Recorded]) -> Result<PgConnection, StoreError> {
+    let (mut connection, _) = connect::connect(&core.place, &core.statements, Purpose::Migrate).await?;
+    let types: Vec<_> = events.iter().map(|event| event.envelope.event_type.clone()).collect();
+    let unknown = core.reading.names.unknown(types.iter());
+    core.reading.names.learn(&mut connection, &core.statements, unknown).await.doing(DOING)?;
+    Ok(connection)
+}
+
+/// Where the log ends; readers are held back from here on, as by any writer.
+async fn head(core: &Core, tx: &mut PgConnection) -> Result<i64, StoreError> {
+    let head = sqlx::query(core.statements.import_begin.sql()).fetch_one(tx).await.doing(DOING)?;
+    head.try_get(0).doing(DOING)
+}
+
+/// Writes those events that are not there; answers how many.
+async fn insert(
+    core: &Core,
+    tx: &mut PgConnection,
+    events: &[Recorded],
+    columns: Columns,
+) -> Result<u64, StoreError> {
+    let mut streams: BTreeMap<&str, i64> = BTreeMap::new();
+    for event in events {
+        streams.insert(event.stream.as_str(), event.version.number().cast_signed());
+    }
+    let (names, versions): (Vec<&str>, Vec<i64>) = streams.into_iter().unzip();
     let upsert = sqlx::query(core.statements.import_streams.sql()).bind(names).bind(versions);
     upsert.execute(&mut *tx).await.doing(DOING)?;
     let insert = sqlx::query(core.statements.import_events.sql())
@@ -70,13 +141,11 @@ pub(super) async fn run(core: &Core, events: &[Recorded]) -> Result<(), StoreErr
         .bind(columns.id)
         .bind(columns.meta)
         .bind(columns.data);
-    insert.execute(&mut *tx).await.doing(DOING)?;
+    let inserted = insert.execute(&mut *tx).await.doing(DOING)?.rows_affected();
     let tags =
         sqlx::query(core.statements.import_tags.sql()).bind(columns.tag_hash).bind(columns.tag_position);
     tags.execute(&mut *tx).await.doing(DOING)?;
-    let moved = sqlx::query(core.statements.import_end.sql()).bind(last);
-    moved.execute(&mut *tx).await.doing(DOING)?;
-    tx.commit().await.doing(DOING)
+    Ok(inserted)
 }
 
 fn columns(core: &Core, events: &[Recorded]) -> Result<Columns, StoreError> {

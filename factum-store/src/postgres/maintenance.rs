@@ -42,6 +42,16 @@ impl Maintenance for PostgresStore {
         self.handle.run(async move { import::run(&core, &events).await }).await
     }
 
+    async fn take_out(&self, events: &[Recorded]) -> Result<u64, StoreError> {
+        let (core, events) = (std::sync::Arc::clone(&self.handle.core), events.to_vec());
+        self.handle.run(async move { import::take_out(&core, &events).await }).await
+    }
+
+    async fn put_back(&self, events: &[Recorded]) -> Result<u64, StoreError> {
+        let (core, events) = (std::sync::Arc::clone(&self.handle.core), events.to_vec());
+        self.handle.run(async move { import::put_back(&core, &events).await }).await
+    }
+
     /// Takes deleted rows out of all tables of the database. The server's write-ahead log, its archive and its replicas
     /// keep what they have until they recycle it: that is the server's to set up.
     async fn scrub(&self) -> Result<(), StoreError> {

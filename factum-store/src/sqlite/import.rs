@@ -1,7 +1,7 @@
-//! Takes over events of another store with their places, on a connection of its own.
+//! Takes over events of another store with their places, or its own ones back, on a connection of its own.
 //!
 //! The store's writer notices that somebody else has written, as it does with other processes.
-//! Never judges by contracts: what was recorded once stays recorded.
+//! What is archived leaves by here too. Never judges by contracts: what was recorded once stays recorded.
 
 use factum_core::{OpenGate, Recorded, StoreError, StoreErrorKind, WriteError, hash64};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use super::error::Doing as _;
 use super::place::Place;
 use super::{Existing, Synchronous, connect, read};
-use crate::batch::{Batch, Limits, Sum, type_hash};
+use crate::batch::{Batch, Limits, Sum, tag_hashes, type_hash};
 
 const DOING: &str = "cannot take events over";
 
@@ -33,6 +33,66 @@ pub(super) fn run(place: &Place, synchronous: Synchronous, events: &[Recorded]) 
         last = position;
     }
     tx.commit().doing(DOING)
+}
+
+/// Takes those events out that are there.
+pub(super) fn take_out(
+    place: &Place,
+    synchronous: Synchronous,
+    events: &[Recorded],
+) -> Result<u64, StoreError> {
+    const DOING: &str = "cannot take events out";
+    let mut opened = connect::writer(place, synchronous, Existing::default())?;
+    let tx = opened.connection.transaction_with_behavior(TransactionBehavior::Immediate).doing(DOING)?;
+    let mut out = 0;
+    for event in events {
+        let position = event.position.number().cast_signed();
+        let delete = tx.prepare_cached(include_str!("sql/take_out.sql"));
+        let id = event.envelope.id.as_bytes();
+        let deleted = delete.and_then(|mut delete| delete.execute((position, &id[..]))).doing(DOING)?;
+        if deleted == 0 {
+            continue;
+        }
+        out += 1;
+        for hash in tag_hashes(&event.envelope) {
+            let delete = tx.prepare_cached(include_str!("sql/take_out_tag.sql"));
+            delete.and_then(|mut delete| delete.execute([hash, position])).doing(DOING)?;
+        }
+    }
+    tx.commit().doing(DOING)?;
+    Ok(out)
+}
+
+/// Puts those events back that are not there, in their places.
+pub(super) fn put_back(
+    place: &Place,
+    synchronous: Synchronous,
+    events: &[Recorded],
+) -> Result<u64, StoreError> {
+    let mut opened = connect::writer(place, synchronous, Existing::default())?;
+    let tx = opened.connection.transaction_with_behavior(TransactionBehavior::Immediate).doing(DOING)?;
+    let head = read::head(&tx).doing(DOING)?;
+    let mut back = 0;
+    for event in events {
+        let position = event.position.number().cast_signed();
+        let look = tx.prepare_cached(include_str!("sql/id_at.sql"));
+        let there: Option<Vec<u8>> =
+            look.and_then(|mut look| look.query_row([position], |row| row.get(0)).optional()).doing(DOING)?;
+        match there {
+            Some(id) if id == event.envelope.id.as_bytes() => {}
+            None if position <= head => {
+                insert(&tx, event)?;
+                back += 1;
+            }
+            _ => {
+                let message =
+                    format!("an event cannot be put back at position {position} of {place}: it is not its");
+                return Err(StoreError::new(StoreErrorKind::Invalid, message));
+            }
+        }
+    }
+    tx.commit().doing(DOING)?;
+    Ok(back)
 }
 
 fn insert(tx: &Connection, event: &Recorded) -> Result<(), StoreError> {

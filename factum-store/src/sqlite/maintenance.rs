@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
 use super::error::Doing as _;
+use super::place::Place;
 use super::{SqliteStore, Synchronous, connect, import};
 
 mod check;
@@ -35,12 +36,15 @@ impl Maintenance for SqliteStore {
     }
 
     async fn import(&self, events: &[Recorded]) -> Result<(), StoreError> {
-        let (place, synchronous) = (self.handle.place.clone(), self.handle.synchronous);
-        let events = events.to_vec();
-        let importing = tokio::task::spawn_blocking(move || import::run(&place, synchronous, &events));
-        importing.await.map_err(|error| {
-            StoreError::new(StoreErrorKind::Other, "cannot take events over").because(error)
-        })?
+        self.beside(events, import::run).await
+    }
+
+    async fn take_out(&self, events: &[Recorded]) -> Result<u64, StoreError> {
+        self.beside(events, import::take_out).await
+    }
+
+    async fn put_back(&self, events: &[Recorded]) -> Result<u64, StoreError> {
+        self.beside(events, import::put_back).await
     }
 
     async fn scrub(&self) -> Result<(), StoreError> {
@@ -61,6 +65,22 @@ impl Maintenance for SqliteStore {
             .await?;
         let wal_bytes = fs::metadata(wal_of(self.handle.place.path())).map_or(0, |wal| wal.len());
         Ok(unusual(self, page_bytes, wal_bytes, shares_cache))
+    }
+}
+
+impl SqliteStore {
+    /// Does something with events on a connection of its own.
+    async fn beside<T: Send + 'static>(
+        &self,
+        events: &[Recorded],
+        run: impl FnOnce(&Place, Synchronous, &[Recorded]) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (place, synchronous) = (self.handle.place.clone(), self.handle.synchronous);
+        let events = events.to_vec();
+        let running = tokio::task::spawn_blocking(move || run(&place, synchronous, &events));
+        running.await.map_err(|error| {
+            StoreError::new(StoreErrorKind::Other, "cannot write beside the store").because(error)
+        })?
     }
 }
 

@@ -7,3 +7,4 @@ from unnest(
 ) as e(position, stream, version, time, sum, type_id, id, meta, data)
 join factum.stream s on s.name = e.stream
 order by e.position
+on conflict do nothing

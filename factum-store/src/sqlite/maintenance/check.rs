@@ -213,8 +213,9 @@ fn stream_slice(
         }
         let StreamAt { stream, version, position } = row;
         let before = if is_first { 0 } else { last.version };
-        // A stream whose first events were deleted starts later.
-        if version != before + 1 && !(is_first && deleted_to > 0) {
+        // A stream starts later whose first events were deleted, and lacks versions where some of its were spared.
+        let behind = if is_first { 0 } else { last.position };
+        if version != before + 1 && behind >= deleted_to {
             findings.push(damage(format!("stream number {stream} goes from version {before} to {version}")));
         }
         if !is_first && position < last.position {
