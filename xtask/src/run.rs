@@ -149,6 +149,7 @@ impl Run {
         if self.is_long {
             command.env("FACTUM_LONG", "1");
         }
+        command.env(crate::tools::SKIPS_ARE_HEARD, "1");
         command
     }
 }

@@ -1,8 +1,9 @@
 //! Test tools of npm and PyPI: pinned by lock files in `xtask/tools`, installed under `target/tools`.
 //!
 //! A group of tools is a folder with a lock file, so that groups never meet in one file. It is installed once for each
-//! content of that file. What cannot be installed is said; tests that need it skip themselves by name, and the list of
-//! skips refuses that. Nothing is ever written into the source tree.
+//! content of that file. What cannot be installed is said; tests that need it skip themselves by name where the list of
+//! skips hears it, in `cargo xtask test`, and fail everywhere else: a runner keeps what a passing test prints to itself.
+//! Nothing is ever written into the source tree.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -19,6 +20,9 @@ pub const FOLDER: &str = "xtask/tools";
 
 /// Longest that installing one group may take.
 const INSTALL_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// Set by `cargo xtask test` for the tests that it runs: it hears what they skip, and compares it with the list.
+pub const SKIPS_ARE_HEARD: &str = "FACTUM_SKIPS_ARE_HEARD";
 
 /// Written last: the lock file that was installed.
 const INSTALLED: &str = "installed.lock";
@@ -87,10 +91,10 @@ pub fn install(workspace: &Workspace, names: &[String]) -> anyhow::Result<Vec<St
     Ok(missing)
 }
 
-/// Where a group is installed, for a test that calls its tools; else says that the test is skipped.
+/// Where a group is installed, for a test that calls its tools; else says that the test is skipped, where that is heard.
 ///
 /// # Panics
-/// When there is no such group, or its lock file cannot be used.
+/// When the tools are missing and nobody would hear of it; when there is no such group, or its lock file cannot be used.
 #[must_use]
 pub fn or_skip(test: &str, name: &str) -> Option<PathBuf> {
     let workspace = Workspace::find().expect("tests run in the workspace");
@@ -99,8 +103,15 @@ pub fn or_skip(test: &str, name: &str) -> Option<PathBuf> {
     if group.is_installed() {
         return Some(group.installed);
     }
-    println!("skipped: {test}: the test tools {name} are missing (cargo xtask tools {name})");
+    skip(test, name, std::env::var_os(SKIPS_ARE_HEARD).is_some());
     None
+}
+
+/// Says that a test is skipped; fails it where its runner would keep that to itself.
+fn skip(test: &str, name: &str, is_heard: bool) {
+    let reason = format!("{test}: the test tools {name} are missing (cargo xtask tools {name})");
+    assert!(is_heard, "not run: {reason}");
+    println!("skipped: {reason}");
 }
 
 impl Group {
@@ -228,6 +239,19 @@ mod tests {
         assert!(npm(r#"{"integrity":"sha512-x","resolved":"a.tgz"}"#).is_err());
         assert!(check_lock(Registry::PyPi, "a==1 \\\n    --hash=sha256:00\n# note\n").is_ok());
         assert!(check_lock(Registry::PyPi, "a>=1\n").is_err());
+    }
+
+    #[test]
+    fn a_test_without_its_tools_is_skipped_where_that_is_heard() {
+        skip("languages::agree", "typescript", true);
+    }
+
+    #[test]
+    #[should_panic(
+        expected = "not run: languages::agree: the test tools typescript are missing (cargo xtask tools"
+    )]
+    fn a_test_without_its_tools_fails_where_nobody_would_hear_that_it_was_skipped() {
+        skip("languages::agree", "typescript", false);
     }
 
     #[test]
