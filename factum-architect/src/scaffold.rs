@@ -4,8 +4,9 @@
 //! Made from the catalog, so that names and fields are the contract's. Never overwrites: the command line sees to that.
 
 use factum_contract::template::{self, Outline};
+use factum_contract::words::Placed;
 use factum_contract::{Catalog, Contract, Source, nearest};
-use factum_core::Kind as ContractKind;
+use factum_core::{EventName, Kind as ContractKind};
 
 use crate::design::phrase;
 
@@ -169,6 +170,7 @@ impl ScaffoldError {
 }
 
 /// The parts of a scaffold that its templates name.
+#[derive(Clone)]
 pub(crate) struct Parts<'p> {
     pub(crate) name: &'p str,
     /// As a type: `PaymentsCharge`.
@@ -300,11 +302,17 @@ pub(crate) fn wanted(request: &Request<'_>, parts: &Parts<'_>) -> Option<String>
     let system = &request.catalog.system;
     let (name, service, event) = (parts.name, &parts.service, parts.event());
     let path = format!("{}/system.yaml", request.contracts);
+    let lacks = |on: &[Placed<EventName>]| on.iter().all(|listed| listed.value.as_str() != event);
+    let add = |name: &str| Some(format!("{path}: add `{event}` to the `on` of `{name}`"));
+    let consumer = system.consumers.iter().find(|(known, _)| known.as_str() == name);
+    let projection = system.projections.get(parts.module.as_str());
     match request.kind {
-        Kind::Consumer if !system.consumers.keys().any(|known| known.as_str() == name) => Some(format!(
+        Kind::Consumer if consumer.is_some_and(|(_, spec)| lacks(&spec.on)) => add(name),
+        Kind::Projection if projection.is_some_and(|spec| lacks(&spec.on)) => add(&parts.module),
+        Kind::Consumer if consumer.is_none() => Some(format!(
             "{path}: under `consumers:` add `{name}: {{ service: {service}, on: [{event}], idempotency: {{ by: event-id }} }}`"
         )),
-        Kind::Projection if !system.projections.contains_key(parts.module.as_str()) => Some(format!(
+        Kind::Projection if projection.is_none() => Some(format!(
             "{path}: under `projections:` add `{}: {{ service: {service}, on: [{event}] }}`",
             parts.module
         )),

@@ -97,7 +97,8 @@ def test_@event_words_is_handled() -> None:
 
 
 def test_the_same_@event_words_twice_changes_nothing() -> None:
-    seen, body, effects = Memory(), @EventType.example().to_json(), []
+    seen, body = Memory(), @EventType.example().to_json()
+    effects: list[@EventType] = []
     receive(body, seen, effects.append)
     assert receive(body, seen, effects.append) == "repeated"
     assert len(effects) == 1

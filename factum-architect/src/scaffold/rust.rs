@@ -1,6 +1,6 @@
 //! Scaffolds in Rust, on `factum` alone.
 
-use factum_contract::Source;
+use factum_contract::{Contract, Source};
 
 use super::{Kind, Parts, Request, Scaffold, wanted};
 
@@ -25,7 +25,7 @@ pub(super) fn scaffold(request: &Request<'_>, parts: &Parts<'_>) -> Scaffold {
                 contract: Some(contract),
             };
             registered.push_str(&format!("\n        .consumer(crate::{module}::consumer())"));
-            files.push(Source::new(path(&module), inner.fill(&[CONSUMER, TESTS].concat())));
+            files.push(Source::new(path(&module), consumer(request, &inner)));
             modules.push(module);
         }
         files
@@ -36,34 +36,110 @@ pub(super) fn scaffold(request: &Request<'_>, parts: &Parts<'_>) -> Scaffold {
         );
     } else {
         let text = match request.kind {
-            Kind::Producer => PRODUCER.to_owned(),
-            Kind::Projection => {
-                [PROJECTION, TESTS].concat().replace(".consumer(consumer())", ".projection(@Name)")
-            }
-            Kind::Saga => SAGA.to_owned(),
-            Kind::Decider => DECIDER.to_owned(),
-            Kind::Consumer | Kind::Service | Kind::Contract => [CONSUMER, TESTS].concat(),
+            Kind::Producer => parts.fill(PRODUCER),
+            Kind::Projection => projection(request, parts),
+            Kind::Saga => parts.fill(SAGA),
+            Kind::Decider => parts.fill(DECIDER),
+            Kind::Consumer | Kind::Service | Kind::Contract => consumer(request, parts),
         };
-        files.push(Source::new(path(&parts.module), parts.fill(&text)));
+        files.push(Source::new(path(&parts.module), text));
         next.push(format!("`pub mod {};` where the crate's modules are", parts.module));
     }
     next.push(format!("cargo test {}: it fails until what is marked DECIDE is decided", parts.module));
     Scaffold { files, next }
 }
 
-const CONSUMER: &str = r##"//! `@name`: what @service does on `@event`.
+/// What a reader takes: the event that was asked for, and all others that the catalog lists for it. An app starts only
+/// when its code takes every one of them.
+fn taken<'c>(request: &Request<'c>, parts: &Parts<'c>) -> Vec<&'c Contract> {
+    let system = &request.catalog.system;
+    let listed = match request.kind {
+        Kind::Projection => {
+            let found = system.projections.iter().find(|(name, _)| name.as_str() == parts.module);
+            found.map(|(_, spec)| &spec.on)
+        }
+        _ => {
+            let found = system.consumers.iter().find(|(name, _)| name.as_str() == parts.name);
+            found.map(|(_, spec)| &spec.on)
+        }
+    };
+    let mut taken: Vec<&Contract> = parts.contract.into_iter().collect();
+    for on in listed.into_iter().flatten() {
+        let contract = request.catalog.versions(on.value.as_str()).next_back();
+        if let Some(contract) = contract.filter(|found| taken.iter().all(|known| known.name != found.name)) {
+            taken.push(contract);
+        }
+    }
+    taken
+}
+
+/// A piece of text for each event.
+fn each(parts: &Parts<'_>, taken: &[&Contract], text: &str) -> String {
+    taken.iter().map(|contract| Parts { contract: Some(contract), ..parts.clone() }.fill(text)).collect()
+}
+
+/// A reader with what its events have in common put in.
+fn reader(parts: &Parts<'_>, taken: &[&Contract], text: &str) -> String {
+    let mut types: Vec<String> =
+        taken.iter().map(|contract| crate::plan::pascal(contract.name.as_str())).collect();
+    types.sort();
+    let names: Vec<String> = taken.iter().map(|contract| format!("`{}`", contract.name)).collect();
+    let (last, first) = names.split_last().map_or(("", &[][..]), |(last, first)| (last.as_str(), first));
+    let said = if first.is_empty() { last.to_owned() } else { format!("{} and {last}", first.join(", ")) };
+    let used = if let [only] = types.as_slice() { only.clone() } else { format!("{{{}}}", types.join(", ")) };
+    let text = text
+        .replace("@said", &said)
+        .replace("@used", &used)
+        .replace("@types", &types.join(", "))
+        .replace("@tested", &each(parts, taken, TESTED));
+    parts.fill(&text)
+}
+
+fn consumer(request: &Request<'_>, parts: &Parts<'_>) -> String {
+    let taken = taken(request, parts);
+    let on = match taken.as_slice() {
+        [_] => each(parts, &taken, ".on::<@EventType>(@Name)"),
+        _ => each(parts, &taken, "\n        .on::<@EventType>(@Name)"),
+    };
+    let text = CONSUMER.replace("@handlers", &each(parts, &taken, HANDLER)).replace("@on", &on);
+    reader(parts, &taken, &[&text, TESTS].concat())
+}
+
+fn projection(request: &Request<'_>, parts: &Parts<'_>) -> String {
+    let taken = taken(request, parts);
+    let (set, input, key) = match taken.as_slice() {
+        [_] => ("", "@EventType", "event.key()".to_owned()),
+        _ => {
+            let arms = each(parts, &taken, "            @NameEvent::@EventType(event) => event.key(),\n");
+            (EVENTS, "@NameEvent", format!("match &event {{\n{arms}        }}"))
+        }
+    };
+    let text = PROJECTION.replace("@set", set).replace("@input", input).replace("@keyed", &key);
+    let tests = TESTS.replace(".consumer(consumer())", ".projection(@Name)");
+    reader(parts, &taken, &[&text, tests.as_str()].concat())
+}
+
+const CONSUMER: &str = r##"//! `@name`: what @service does on @said.
 //!
 //! Before `handle` is called, the payload has been checked against its contract. A second delivery of the same event is
 //! ignored: the mark that it was handled commits with what the handler does. What fails is tried again as the catalog says.
 
 use factum::prelude::*;
 
-use crate::contracts::@EventType;
+use crate::contracts::@used;
 
-/// Handles `@event`.
+/// Handles @said.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct @Name;
+@handlers
+/// The consumer, for `App::consumer`.
+#[must_use]
+pub fn consumer() -> Consumer {
+    Consumer::new("@name")@on
+}
+"##;
 
+const HANDLER: &str = r##"
 impl Handler<@EventType> for @Name {
     async fn handle(&self, event: @EventType, cx: &mut Context<'_>) -> Result<(), Failure> {
         // The same on every try: hand it to whatever is called outside, so that it happens once.
@@ -73,23 +149,25 @@ impl Handler<@EventType> for @Name {
         Err(Failure::reject("not-built").detail("DECIDE: what @name does on @event"))
     }
 }
+"##;
 
-/// The consumer, for `App::consumer`.
-#[must_use]
-pub fn consumer() -> Consumer {
-    Consumer::new("@name").on::<@EventType>(@Name)
+const EVENTS: &str = r##"
+event_set! {
+    /// What it is made of: all that the catalog lists.
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum @NameEvent { @types }
 }
 "##;
 
-const PROJECTION: &str = r##"//! The read model `@table`: what is known from `@event`.
+const PROJECTION: &str = r##"//! The read model `@table`: what is known from @said.
 //!
 //! Filled from the log alone, so that it can be rebuilt beside the live tables. Raise `VERSION` when its meaning changes.
 
 use factum::prelude::*;
 use factum::{ConsumerName, Table};
 
-use crate::contracts::@EventType;
-
+use crate::contracts::@used;
+@set
 /// One row for each key.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct @Name;
@@ -97,18 +175,18 @@ pub struct @Name;
 impl Projection for @Name {
     const NAME: ConsumerName = ConsumerName::constant("@table");
     const VERSION: u32 = 1;
-    type Input = @EventType;
+    type Input = @input;
 
     fn tables() -> Vec<Table> {
         // DECIDE: which columns are asked for, and by what they are found.
         vec![Table::new("@table", "key text primary key, events integer not null")]
     }
 
-    async fn apply(&self, event: @EventType, tables: &mut Tables<'_, '_>) -> Result<(), Failure> {
-        let key = event.key();
+    async fn apply(&self, event: @input, tables: &mut Tables<'_, '_>) -> Result<(), Failure> {
+        let key = @keyed;
         let sql = "insert into {@table} (key, events) values ($1, 1) on conflict (key) do update set events = {@table}.events + 1";
         tables.execute(sql, values![key.as_str()]);
-        Err(Failure::reject("not-built").detail("DECIDE: what @table keeps of @event"))
+        Err(Failure::reject("not-built").detail("DECIDE: what @table keeps of @said"))
     }
 }
 "##;
@@ -124,12 +202,12 @@ mod tests {
     use super::*;
     use crate::contracts::CATALOG;
 
-    /// Has the contract's example happen so many times; answers why it was not handled, and all events of the log.
-    async fn happens(times: usize) -> (Vec<String>, Vec<String>) {
+    /// Has an event happen so many times; answers why it was not handled, and all events of the log.
+    async fn happens(event: &impl Event, times: usize) -> (Vec<String>, Vec<String>) {
         let store = factum::open("memory:", CATALOG).await.expect("the store opens");
         let app = App::new(store.clone()).partial().consumer(consumer());
         let running = app.start().await.expect("the catalog has it, under this name");
-        let envelope = Envelope::of(&@EventType::example()).expect("the example is valid");
+        let envelope = Envelope::of(event).expect("the example is valid");
         for _ in 0..times {
             running.admin().publish(envelope.clone()).await.expect("it is published");
         }
@@ -144,21 +222,23 @@ mod tests {
         running.stop().await;
         (reasons, names)
     }
+@tested}
+"##;
 
+const TESTED: &str = r##"
     #[tokio::test]
     async fn @event_words_is_handled() {
-        let (reasons, _) = happens(1).await;
+        let (reasons, _) = happens(&@EventType::example(), 1).await;
         assert_eq!(reasons, Vec::<String>::new(), "`@name` does not handle `@event` yet");
     }
 
     #[tokio::test]
     async fn the_same_@event_words_twice_is_handled_once() {
-        let (reasons, twice) = happens(2).await;
+        let (reasons, twice) = happens(&@EventType::example(), 2).await;
         assert_eq!(reasons, Vec::<String>::new(), "`@name` does not handle `@event` yet");
-        let (_, once) = happens(1).await;
+        let (_, once) = happens(&@EventType::example(), 1).await;
         assert_eq!(twice, once);
     }
-}
 "##;
 
 const PRODUCER: &str = r##"//! Says `@event`: what has happened, once it has.
