@@ -10,6 +10,7 @@ mod crash;
 mod decider;
 mod inbox;
 mod kit;
+mod legacy_flow;
 mod metadata;
 mod migration;
 #[path = "place/sqlite.rs"]
