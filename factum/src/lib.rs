@@ -32,6 +32,8 @@ pub mod broker {
 }
 
 pub mod keys;
+#[cfg(feature = "sqlite")]
+pub mod testing;
 
 /// What most programs import.
 pub mod prelude {

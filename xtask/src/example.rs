@@ -25,7 +25,7 @@ pub struct Example {
 }
 
 /// All examples.
-pub const EXAMPLES: [Example; 3] = [
+pub const EXAMPLES: [Example; 4] = [
     Example {
         binary: "orders",
         arguments: &["demo"],
@@ -35,6 +35,18 @@ pub const EXAMPLES: [Example; 3] = [
             "dead letter after 3 attempts",
             "stock.reserved",
             "A replay",
+        ],
+    },
+    Example {
+        binary: "event-sourcing-cqrs",
+        arguments: &[],
+        prints: &[
+            "asked again with the same key: repeated true, still version 122",
+            "refused: 99999 cents are asked for, and 9000 are there",
+            "snapshot: Agrees { version: Version(v100) }",
+            "at version 51: Open { balance: 5000 }",
+            "balance of 7: Some(9000)",
+            "statement of 7: -3000, then 9000",
         ],
     },
     Example {

@@ -22,7 +22,7 @@ pub struct Generated {
 }
 
 /// All generated files of the repository.
-pub const GENERATED: [Generated; 2] = [
+pub const GENERATED: [Generated; 3] = [
     Generated {
         what: "examples/orders/src/contracts",
         arguments: &[
@@ -32,6 +32,18 @@ pub const GENERATED: [Generated; 2] = [
             "examples/orders/contracts",
             "--out",
             "examples/orders/src",
+            "--check",
+        ],
+    },
+    Generated {
+        what: "examples/event-sourcing-cqrs/src/contracts",
+        arguments: &[
+            "generate",
+            "rust",
+            "--contracts",
+            "examples/event-sourcing-cqrs/contracts",
+            "--out",
+            "examples/event-sourcing-cqrs/src",
             "--check",
         ],
     },

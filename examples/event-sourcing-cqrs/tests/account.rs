@@ -1,0 +1,112 @@
+//! The rules without a store, the read models without a runtime, then all of it together.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+use event_sourcing_cqrs::account::{Account, AccountEvent, Ask, Command, Refusal};
+use event_sourcing_cqrs::contracts::account::Cents;
+use event_sourcing_cqrs::contracts::{
+    AccountClosed, AccountCredited, AccountDebited, AccountOpened, CATALOG,
+};
+use event_sourcing_cqrs::read::{Balances, Statement};
+use factum::testing::{TestApp, any_commands, given, projected};
+
+fn opened(account: &str) -> AccountEvent {
+    AccountOpened::new(account.to_owned().try_into().unwrap(), "Ada".to_owned().try_into().unwrap()).into()
+}
+
+fn cents(cents: i64) -> Cents {
+    cents.try_into().unwrap()
+}
+
+fn credited(account: &str, amount: i64) -> AccountEvent {
+    AccountCredited::new(account.to_owned().try_into().unwrap(), cents(amount)).into()
+}
+
+fn debited(account: &str, amount: i64) -> AccountEvent {
+    AccountDebited::new(account.to_owned().try_into().unwrap(), cents(amount)).into()
+}
+
+fn closed(account: &str) -> AccountEvent {
+    AccountClosed::new(account.to_owned().try_into().unwrap()).into()
+}
+
+fn please(ask: Ask) -> Command {
+    Command { account: "7".to_owned().try_into().unwrap(), ask }
+}
+
+#[test]
+fn what_is_there_can_be_withdrawn_and_no_more() {
+    let account = given::<Account>([opened("7"), credited("7", 500)]);
+    assert_eq!(account.when(please(Ask::Withdraw(cents(500)))), Ok(vec![debited("7", 500)]));
+    let refused = Refusal::TooLittle { asked: 501, balance: 500 };
+    assert_eq!(account.when(please(Ask::Withdraw(cents(501)))), Err(refused));
+}
+
+#[test]
+fn an_empty_account_is_closed_once_and_then_refuses() {
+    let account = given::<Account>([opened("7"), credited("7", 1)]);
+    assert_eq!(account.when(please(Ask::Close)), Err(Refusal::NotEmpty(1)));
+    given::<Account>([opened("7")]).handled_twice(please(Ask::Close));
+    let account = account.and([debited("7", 1), closed("7")]);
+    assert_eq!(account.when(please(Ask::Deposit(cents(1)))), Err(Refusal::NotOpen));
+}
+
+#[test]
+fn no_sequence_of_commands_takes_an_account_below_zero() {
+    any_commands::<Account>(
+        |number| {
+            let amount = cents((number % 90 + 1).cast_signed());
+            please(match number % 7 {
+                0 => Ask::Open("Ada".to_owned().try_into().unwrap()),
+                1..=3 => Ask::Deposit(amount),
+                4 | 5 => Ask::Withdraw(amount),
+                _ => Ask::Close,
+            })
+        },
+        |account| match account {
+            Account::Open { balance } if *balance < 0 => Err(format!("the balance is {balance}")),
+            _ => Ok(()),
+        },
+    );
+}
+
+#[test]
+#[should_panic(expected = "the balance is 2, after these commands:\n  Command")]
+fn a_broken_invariant_is_shown_with_the_commands_that_broke_it() {
+    any_commands::<Account>(
+        |number| {
+            please(if number % 2 == 0 {
+                Ask::Open("Ada".to_owned().try_into().unwrap())
+            } else {
+                Ask::Deposit(cents(1))
+            })
+        },
+        |account| match account {
+            Account::Open { balance } if *balance > 1 => Err(format!("the balance is {balance}")),
+            _ => Ok(()),
+        },
+    );
+}
+
+#[test]
+fn balances_and_statements_are_made_of_events_in_whatever_order_accounts_come() {
+    let events = || [opened("7"), opened("8"), credited("7", 500), credited("8", 70), debited("7", 200)];
+    let balances = projected(Balances, events());
+    let sql = "select account_id, cents from {balances} order by account_id";
+    assert_eq!(balances.rows(sql), ["7|300", "8|70"]);
+    balances.out_of_order(sql);
+    let moved = [AccountCredited::new("7".to_owned().try_into().unwrap(), cents(5))];
+    assert_eq!(projected(Statement, moved).rows("select line, cents, balance from {movements}"), ["1|5|5"]);
+    let closed = projected(Balances, [opened("7"), closed("7")]);
+    assert!(closed.rows(sql).is_empty(), "a closed account has no balance");
+}
+
+#[tokio::test]
+async fn an_app_takes_what_keeps_its_contract_and_refuses_the_rest() {
+    let app = TestApp::start(CATALOG, |app| app.partial().projection(Statement)).await;
+    app.malformed::<AccountCredited>(AccountCredited::invalid_json()).await;
+    app.given(&opened("7")).await;
+    let id = app.given(&credited("7", 500)).await;
+    app.settled(id).await.then(["account.credited"]).without_trouble();
+    app.stop().await;
+}

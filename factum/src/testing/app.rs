@@ -1,0 +1,239 @@
+//! A whole app in memory, with a clock that stands still until the test moves it.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use factum_contract::fixture::Broken;
+use factum_contract::{Contracts, ContractsError};
+use factum_core::{
+    AppendError, Bytes, Clock, ConsumerName, Envelope, Event, EventId, EventSet, Expected, ManualClock,
+    PartitionKey, Position, RecordKind, RecordQuery, Store, StoreError,
+};
+use factum_runtime::{Admin, App, Running};
+use factum_store::SqliteStore;
+use factum_store::sqlite::Options;
+
+use super::Story;
+
+/// How long a test waits, by the clock on the wall, for what never comes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where the clock stands at the start.
+const START: &str = "2026-01-05T10:00:00Z";
+
+/// An app over a store in memory.
+///
+/// ```
+/// # use factum::contract::CatalogSource;
+/// # use factum::{Consumer, Context, Event, EventType, Failure, Handler, PartitionKey};
+/// # #[derive(serde::Serialize, serde::Deserialize)] struct Placed { order: String }
+/// # impl Event for Placed {
+/// #     const TYPE: EventType = EventType::event("order.placed", 1, "order", "order.placed");
+/// #     fn key(&self) -> PartitionKey { self.order.parse().unwrap() }
+/// # }
+/// # #[derive(serde::Serialize, serde::Deserialize)] struct Paid { order: String }
+/// # impl Event for Paid {
+/// #     const TYPE: EventType = EventType::event("order.paid", 1, "order", "order.paid");
+/// #     fn key(&self) -> PartitionKey { self.order.parse().unwrap() }
+/// # }
+/// # struct Pays;
+/// # impl Handler<Placed> for Pays {
+/// #     async fn handle(&self, event: Placed, cx: &mut Context<'_>) -> Result<(), Failure> {
+/// #         cx.emit(&Paid { order: event.order });
+/// #         Ok(())
+/// #     }
+/// # }
+/// use factum::testing::TestApp;
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let app = TestApp::open(|app| app.consumer(Consumer::new("payments").on::<Placed>(Pays))).await;
+/// let id = app.given(&Placed { order: "42".into() }).await;
+/// app.settled(id).await.then(["order.placed", "order.paid"]).without_trouble();
+/// app.stop().await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct TestApp {
+    running: Running,
+    clock: ManualClock,
+}
+
+impl TestApp {
+    /// Starts an app without contracts.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn open(build: impl FnOnce(App) -> App) -> Self {
+        Self::over(Arc::new(factum_core::OpenGate), build).await
+    }
+
+    /// Starts an app whose events keep the contracts of a catalog.
+    ///
+    /// # Panics
+    /// When the catalog is not valid, has personal data, or the app does not start.
+    pub async fn start(
+        catalog: impl TryInto<Contracts, Error: Into<ContractsError>>,
+        build: impl FnOnce(App) -> App,
+    ) -> Self {
+        let contracts: Result<Contracts, ContractsError> = catalog.try_into().map_err(Into::into);
+        let contracts = contracts.unwrap_or_else(|error| panic!("the catalog cannot be used: {error}"));
+        Self::over(Arc::new(contracts), build).await
+    }
+
+    async fn over(gate: Arc<dyn factum_core::Gate>, build: impl FnOnce(App) -> App) -> Self {
+        let clock = ManualClock::at(START.parse().unwrap_or_default());
+        let now = clock.clone();
+        let options = Options::new(gate).now(move || Clock::now(&now));
+        let store = SqliteStore::open("memory:", options).unwrap_or_else(|error| panic!("no store: {error}"));
+        let app = build(App::new(Arc::new(store)).clock(Arc::new(clock.clone())));
+        let running = app.start().await.unwrap_or_else(|error| panic!("the app does not start: {error}"));
+        Self { running, clock }
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        self.running.store()
+    }
+
+    /// What operators do.
+    #[must_use]
+    pub fn admin(&self) -> Admin {
+        self.running.admin()
+    }
+
+    /// Records an event in the stream of its category and key.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn given<E: EventSet>(&self, event: &E) -> EventId {
+        let envelope = event.encode().unwrap_or_else(|error| panic!("the event has no JSON form: {error}"));
+        let stream = envelope.stream().unwrap_or_else(|error| panic!("{error}"));
+        let id = envelope.id;
+        let envelope = Envelope { time: self.clock.now(), ..envelope };
+        let appended = self.store().append(&stream, Expected::Any, &[envelope]).await;
+        appended.unwrap_or_else(|error| panic!("the event is refused: {}", whole(&error)));
+        id
+    }
+
+    /// Waits until every consumer has taken in everything, and answers what this event caused.
+    ///
+    /// # Panics
+    /// When that takes longer than half a minute by the clock on the wall: with what happened.
+    pub async fn settled(&self, id: EventId) -> Story {
+        let waited = self.rested().await;
+        let consumers: Vec<ConsumerName> = self.running.health().into_iter().map(|(name, _)| name).collect();
+        let trees = self.admin().trace(&id.to_string()).await;
+        let story = Story::of(&trees.unwrap_or_else(|error| panic!("{error}")), &consumers);
+        if let Err(why) = waited {
+            panic!("the app did not come to rest: {why}\n{story}");
+        }
+        story
+    }
+
+    /// Moves the clock, and waits until what was due by then has been tried.
+    ///
+    /// # Panics
+    /// As [`TestApp::settled`].
+    pub async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        if let Err(why) = self.rested().await {
+            panic!("the app did not come to rest after {by:?}: {why}");
+        }
+    }
+
+    /// Asserts that a consumer which handles every event of the log again changes nothing that `observe` sees, and
+    /// that it records nothing new.
+    ///
+    /// # Panics
+    /// With what it changed.
+    pub async fn handled_twice<T, F>(&self, consumer: &str, observe: impl Fn() -> F)
+    where
+        T: PartialEq + Debug,
+        F: Future<Output = T>,
+    {
+        let name: ConsumerName = consumer.parse().unwrap_or_else(|error| panic!("{error}"));
+        self.rested().await.unwrap_or_else(|why| panic!("{why}"));
+        let (before, head) = (observe().await, self.head().await);
+        let reset = self.admin().reset(&name, Position::START, true).await;
+        reset.unwrap_or_else(|error| panic!("{consumer} cannot begin anew: {error}"));
+        self.rested().await.unwrap_or_else(|why| panic!("{why}"));
+        let (after, grown) = (observe().await, self.head().await);
+        assert!(before == after, "{consumer} is not idempotent: {before:?} became {after:?}");
+        assert!(head == grown, "{consumer} recorded something new: the log grew from {head} to {grown}");
+    }
+
+    /// Asserts that payloads which break a contract are refused where they would enter, each by the rule it breaks,
+    /// and leave nothing behind: `app.malformed::<OrderPlaced>(OrderPlaced::invalid_json())`.
+    ///
+    /// # Panics
+    /// With the first that is taken, or refused for another reason.
+    pub async fn malformed<E: Event>(&self, documents: impl IntoIterator<Item = Broken>) {
+        let head = self.head().await;
+        for broken in documents {
+            let key =
+                PartitionKey::try_from("malformed".to_owned()).unwrap_or_else(|error| panic!("{error}"));
+            let envelope = Envelope::raw(E::TYPE, key, Bytes::from(broken.json.clone()));
+            let stream = envelope.stream().unwrap_or_else(|error| panic!("{error}"));
+            match self.store().append(&stream, Expected::Any, &[envelope]).await {
+                Err(AppendError::Refused(_)) => {}
+                other => {
+                    panic!("{} ({}) is not refused: {other:?}\n{}", broken.what, broken.rule, broken.json)
+                }
+            }
+        }
+        assert_eq!(self.head().await, head, "a refused payload was recorded");
+    }
+
+    /// Stops the app.
+    pub async fn stop(self) {
+        self.running.stop().await;
+    }
+
+    async fn head(&self) -> Position {
+        self.store().head().await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Waits until nothing is left that could be done now.
+    async fn rested(&self) -> Result<(), String> {
+        let resting = async {
+            loop {
+                self.running.settled(PATIENCE).await.map_err(|error| error.to_string())?;
+                if !self.is_anything_due().await.map_err(|error| error.to_string())? {
+                    return Ok(());
+                }
+                // What is due is on its way: let others run. Nothing announces when a parked key is through.
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, resting).await {
+            Ok(rested) => rested,
+            Err(_) => Err(format!("not within {PATIENCE:?}")),
+        }
+    }
+
+    async fn is_anything_due(&self) -> Result<bool, StoreError> {
+        let query = RecordQuery { due_until: Some(self.clock.now()), limit: 1, ..RecordQuery::default() };
+        for kind in [RecordKind::PARKED_KEY, RecordKind::TIMER] {
+            if !self.store().find(kind, &query).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// An error with its causes.
+fn whole(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        said.push_str(": ");
+        said.push_str(&error.to_string());
+        cause = error.source();
+    }
+    said
+}
