@@ -43,7 +43,7 @@ pub const EXAMPLES: [Example; 4] = [
         prints: &[
             "asked again with the same key: repeated true, still version 122",
             "refused: 99999 cents are asked for, and 9000 are there",
-            "snapshot: Agrees { version: Version(v100) }",
+            "snapshot: Agrees { version: v100 }",
             "at version 51: Open { balance: 5000 }",
             "balance of 7: Some(9000)",
             "statement of 7: -3000, then 9000",
