@@ -6,6 +6,8 @@
 mod sample;
 #[path = "cli/terminal.rs"]
 mod terminal;
+#[path = "cli/workshop.rs"]
+mod workshop;
 
 #[path = "cli/archive.rs"]
 mod archive;
@@ -42,6 +44,8 @@ mod personal;
 #[cfg(feature = "postgres")]
 #[path = "cli/postgres.rs"]
 mod postgres;
+#[path = "cli/project.rs"]
+mod project;
 #[path = "cli/refused.rs"]
 mod refused;
 #[path = "cli/reliability.rs"]

@@ -37,8 +37,8 @@ use std::time::Duration;
 use factum::admin::Which;
 use factum::contract::fixture::Fixtures;
 use factum::contract::{Contract, Contracts};
+use factum::contract::rt::serde_json::{self, Value, json};
 use factum::{App, Envelope, Query, Running, Store};
-use serde_json::{Value, json};
 
 @declareduse @contracts::CATALOG;
 

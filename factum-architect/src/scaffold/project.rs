@@ -229,7 +229,7 @@ async fn an_order_is_paid_once_however_often_it_is_delivered() {
 #[test]
 fn what_breaks_the_contract_is_refused() {
     for broken in OrderPlaced::invalid_json() {
-        assert!(OrderPlaced::from_json(&broken.json).is_err(), "{} was let through", broken.what);
+        assert!(OrderPlaced::from_json(broken.json.as_bytes()).is_err(), "{} was let through", broken.what);
     }
 }
 "##;

@@ -3,8 +3,11 @@
 //! A block `sh` is run; the block `text` behind it is what it prints. A block `yaml` is a pipeline of GitHub Actions:
 //! its `run:` lines are run in a clone.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use crate::workshop;
 
 /// A block of a page.
 pub(crate) struct Block {
@@ -29,6 +32,11 @@ pub(crate) fn blocks(text: &str) -> Vec<Block> {
 
 /// Runs pieces of shell one after the other in one shell, and answers what each printed.
 pub(crate) fn run(pieces: &[&str], folder: &Path) -> Vec<String> {
+    run_with(pieces, folder, &[])
+}
+
+/// The same where more is known of the machine.
+fn run_with(pieces: &[&str], folder: &Path, environment: &[(&str, OsString)]) -> Vec<String> {
     let factum = Path::new(env!("CARGO_BIN_EXE_factum"));
     let script: String = pieces
         .iter()
@@ -40,6 +48,7 @@ pub(crate) fn run(pieces: &[&str], folder: &Path) -> Vec<String> {
     let path = format!("{}:{path}", factum.parent().unwrap().display());
     let mut command = Command::new("bash");
     command.args(["-c", &script]).current_dir(folder).env_clear().stdin(Stdio::null());
+    command.envs(environment.iter().map(|(name, value)| (*name, value)));
     command.env("PATH", path).env("PRINTED", printed.path()).env("HOME", folder).env("COLUMNS", "110");
     for who in ["AUTHOR", "COMMITTER"] {
         command.env(format!("GIT_{who}_NAME"), "ann").env(format!("GIT_{who}_EMAIL"), "ann@example.com");
@@ -75,12 +84,16 @@ fn printed_today(text: &str, outputs: &[String]) -> String {
 
 /// Runs a page's commands in a folder, and holds the page to what they print; answers its blocks.
 fn works_as_written(name: &str, folder: &Path) -> Vec<Block> {
+    works_with(name, folder, &[])
+}
+
+fn works_with(name: &str, folder: &Path, environment: &[(&str, OsString)]) -> Vec<Block> {
     let path = page(name);
     let text = std::fs::read_to_string(&path).unwrap();
     let all = blocks(&text);
     let commands: Vec<&str> =
         all.iter().filter(|block| block.info == "sh").map(|block| block.text.as_str()).collect();
-    let outputs = run(&commands, folder);
+    let outputs = run_with(&commands, folder, environment);
     let today = printed_today(&text, &outputs);
     if std::env::var_os("INSTA_UPDATE").is_some_and(|value| value == "always") {
         std::fs::write(&path, &today).unwrap();
@@ -104,8 +117,10 @@ fn the_guide_to_catalog_pages_works_as_it_is_written() {
 
 #[test]
 fn the_guide_from_ten_lines_works_as_it_is_written() {
-    let folder = tempfile::tempdir().unwrap();
-    works_as_written("from-ten-lines.md", folder.path());
+    let folder = workshop::workshop("from-ten-lines").join("shop");
+    std::fs::create_dir(&folder).unwrap();
+    workshop::lock(&folder);
+    works_with("from-ten-lines.md", &folder, &workshop::environment());
 }
 
 #[test]
