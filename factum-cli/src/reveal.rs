@@ -24,7 +24,7 @@ const MASK: &[u8] = b"\"***\"";
 /// Where the keys of personal data are.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct KeysArgs {
-    /// The key file; else the one beside the store, orders.keys.db of orders.db
+    /// The key file; else the keys beside the store: orders.keys.db of orders.db, the schema factum_keys of factum
     #[arg(long, value_name = "FILE", env = "FACTUM_KEYS")]
     pub(crate) keys: Option<PathBuf>,
 }
@@ -67,14 +67,15 @@ impl KeysArgs {
         let at = match &self.keys {
             Some(path) => KeysAt::File(path.clone()),
             None => KeysAt::beside(settings.store()?).ok_or_else(|| {
-                CliError::usage("the store is no file, so its key file must be named")
-                    .hint("pass --keys FILE")
+                CliError::usage("keys lie beside a store in a file or on a server").hint("pass --keys FILE")
             })?,
         };
-        if let KeysAt::File(path) = &at
-            && !path.is_file()
-        {
-            return Err(CliError::unreachable(format!("no key file at {}", path.display()))
+        if !at.is_there()? {
+            let what = match &at {
+                KeysAt::File(path) => format!("no key file at {}", path.display()),
+                at => format!("no keys at {at}"),
+            };
+            return Err(CliError::unreachable(what)
                 .hint("pass --keys FILE; an app whose contracts have personal data makes it"));
         }
         let master = MasterKey::from_env().map_err(|error| CliError::unreachable(error.to_string()))?;

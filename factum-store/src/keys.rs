@@ -1,7 +1,8 @@
 //! Keys of data subjects, kept apart from the log: what is personal is sealed with them, and erased by destroying them.
 //!
 //! Each subject has a key of its own, wrapped by a master key that is in no file of the store. The ring of keys is one
-//! small file beside the store (`orders.keys.db` beside `orders.db`), outside its backups. Keys are held in memory for
+//! small file beside the store (`orders.keys.db` beside `orders.db`), or a schema of its own beside the store's in a
+//! server (`factum_keys` beside `factum`), outside of the store's backups. Keys are held in memory for
 //! a short while; a key that is destroyed here is out of use in every other process within [`STALE_MAX`].
 //! Never shows a key or a value, and never answers a value that was changed or moved.
 
@@ -17,6 +18,8 @@ mod cache;
 mod cipher;
 mod file;
 mod master;
+#[cfg(feature = "postgres")]
+mod server;
 
 pub use file::KeysAt;
 pub use master::{MasterKey, MasterKeyError};
@@ -68,7 +71,7 @@ impl Proof {
 /// Makes the wrapped key of a number and its subject.
 type Wrap<'w> = dyn FnMut(u64, &str) -> Result<Vec<u8>, StoreError> + 'w;
 
-/// Where wrapped keys are kept; knows no cipher. The one there is is a SQLite file; a schema of a server can be another.
+/// Where wrapped keys are kept; knows no cipher. A SQLite file, or a schema of a server.
 trait KeyTable: Send {
     /// A number that changes whenever somebody else has changed the table.
     fn changes(&mut self) -> Result<i64, StoreError>;
@@ -125,7 +128,7 @@ pub enum OpenRingError {
         "the keys in {place} are wrapped by master key {expected}, and the one given is {found}; give the right one"
     )]
     OtherMaster {
-        /// The key file.
+        /// The key file, or the server.
         place: String,
         /// Fingerprint of the master key that opens it.
         expected: String,
@@ -143,7 +146,7 @@ impl KeyRing {
     /// # Errors
     /// When the master key is another one, or the key file cannot be used.
     pub fn open(at: &KeysAt, master: MasterKey) -> Result<Self, OpenRingError> {
-        let (mut file, Ring { name, proof }) = KeyFile::open(at, &mut |ring| Proof::of(&master, ring))?;
+        let (mut table, Ring { name, proof }) = table(at, &mut |ring| Proof::of(&master, ring))?;
         if !cipher::is_proven(&master, &name, &proof.bytes) {
             return Err(OpenRingError::OtherMaster {
                 place: at.to_string(),
@@ -151,9 +154,8 @@ impl KeyRing {
                 found: master.fingerprint(),
             });
         }
-        let (changes, looked) = (file.changes()?, Instant::now());
-        let open =
-            Open { table: Box::new(file), master, held: Cache::default(), changes, looked, swept: looked };
+        let (changes, looked) = (table.changes()?, Instant::now());
+        let open = Open { table, master, held: Cache::default(), changes, looked, swept: looked };
         Ok(Self { ring: name, open: Mutex::new(open) })
     }
 
@@ -193,6 +195,20 @@ impl KeyRing {
     fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Opens the table of a place; a new one gets a ring that `prove` binds to the master key.
+fn table(
+    at: &KeysAt,
+    prove: &mut dyn FnMut(&str) -> Result<Proof, StoreError>,
+) -> Result<(Box<dyn KeyTable>, Ring), StoreError> {
+    #[cfg(feature = "postgres")]
+    if let KeysAt::Server(url) = at {
+        let (server, ring) = server::KeyServer::open(url, prove)?;
+        return Ok((Box::new(server), ring));
+    }
+    let (file, ring) = KeyFile::open(at, prove)?;
+    Ok((Box::new(file), ring))
 }
 
 impl Open {

@@ -1,6 +1,7 @@
 //! Where the keys of personal data are, and what wraps them.
 //!
-//! Unless told otherwise: the file `orders.keys.db` beside the store `orders.db`, and the master key of the
+//! Unless told otherwise: the file `orders.keys.db` beside the store `orders.db`, or on a server the schema `factum_keys`
+//! beside the schema `factum`; and the master key of the
 //! environment, `FACTUM_MASTER_KEY` (64 hex digits) or the file that `FACTUM_MASTER_KEY_FILE` names. A store in memory
 //! has its keys in memory, under a master key of its own. Never part of a store's backup: a copy of both opens all.
 
@@ -17,7 +18,7 @@ pub use factum_store::keys::{
 #[cfg(feature = "sqlite")]
 #[derive(Debug, Clone, Default)]
 pub struct KeyOptions {
-    /// The key file; `None` is the one beside the store.
+    /// Where the keys are; `None` is beside the store.
     pub at: Option<KeysAt>,
     /// The master key; `None` is the environment's.
     pub master: Option<MasterKey>,
@@ -39,7 +40,7 @@ impl KeyOptions {
 
     pub(crate) fn open(self, url: &str) -> Result<Arc<dyn Keys>, Box<dyn std::error::Error + Send + Sync>> {
         let at = self.at.or_else(|| KeysAt::beside(url));
-        let at = at.ok_or("the store is no file, so its key file must be named: set `at` of `KeyOptions`")?;
+        let at = at.ok_or("there is no place for keys beside this store: set `at` of `KeyOptions`")?;
         let master = match self.master {
             Some(master) => master,
             None if at == KeysAt::Memory => MasterKey::random()?,

@@ -5,12 +5,16 @@
 
 #[path = "personal/erased.rs"]
 mod erased;
+#[path = "personal/files.rs"]
+mod files;
 #[path = "personal/inline.rs"]
 mod inline;
 #[path = "personal/keys.rs"]
 mod keys;
 #[path = "personal/kit.rs"]
 mod kit;
+#[path = "personal/place/file.rs"]
+mod place;
 #[path = "personal/quiet.rs"]
 mod quiet;
 #[path = "personal/sealed.rs"]

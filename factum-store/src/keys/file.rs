@@ -30,21 +30,27 @@ const SCHEMA: [&str; 3] = [
 ];
 
 /// Where a ring of keys is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum KeysAt {
     /// In a file of its own.
     File(PathBuf),
     /// In memory: gone with the process, as its store is.
     Memory,
+    /// Beside the store of this URL, in a schema of their own (`factum_keys` beside `factum`): for programs on many
+    /// machines.
+    Server(String),
 }
 
 impl KeysAt {
-    /// Where the keys of a store are unless told otherwise: `orders.keys.db` beside `orders.db`. `None` for a store
-    /// that is no file.
+    /// Where the keys of a store are unless told otherwise: `orders.keys.db` beside `orders.db`, the schema
+    /// `factum_keys` beside `factum`. `None` for a store that is neither.
     #[must_use]
     pub fn beside(store: &str) -> Option<Self> {
         if matches!(store, "memory:" | "sqlite:memory:" | "sqlite::memory:" | ":memory:") {
             return Some(Self::Memory);
+        }
+        if store.starts_with("postgres:") || store.starts_with("postgresql:") {
+            return Some(Self::Server(store.to_owned()));
         }
         let path =
             store.strip_prefix("sqlite:").map_or(store, |path| path.strip_prefix("//").unwrap_or(path));
@@ -55,6 +61,21 @@ impl KeysAt {
         let stem = path.strip_suffix(".db").unwrap_or(path);
         Some(Self::File(PathBuf::from(format!("{stem}.keys.db"))))
     }
+
+    /// Whether there is a ring; opening would make one.
+    ///
+    /// # Errors
+    /// When the server cannot be asked.
+    pub fn is_there(&self) -> Result<bool, StoreError> {
+        match self {
+            Self::File(path) => Ok(path.is_file()),
+            Self::Memory => Ok(true),
+            #[cfg(feature = "postgres")]
+            Self::Server(url) => super::server::is_there(url),
+            #[cfg(not(feature = "postgres"))]
+            Self::Server(_) => Err(no_server()),
+        }
+    }
 }
 
 impl fmt::Display for KeysAt {
@@ -62,7 +83,18 @@ impl fmt::Display for KeysAt {
         match self {
             Self::File(path) => path.display().fmt(f),
             Self::Memory => f.write_str("memory"),
+            #[cfg(feature = "postgres")]
+            Self::Server(url) => f.write_str(&super::server::shown(url)),
+            #[cfg(not(feature = "postgres"))]
+            Self::Server(_) => f.write_str("a server"),
         }
+    }
+}
+
+impl fmt::Debug for KeysAt {
+    /// As it is printed: a URL may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeysAt({self})")
     }
 }
 
@@ -88,6 +120,7 @@ impl KeyFile {
                 make(path)?;
                 Connection::open(path).map_err(|error| failed("opened", error))?
             }
+            KeysAt::Server(_) => return Err(no_server()),
         };
         configure(&connection).map_err(|error| failed("opened", error))?;
         let tx = begin(&mut connection)?;
@@ -287,6 +320,12 @@ impl KeyFile {
     }
 }
 
+fn no_server() -> StoreError {
+    let message =
+        "PostgreSQL is not built into this program; enable the feature `postgres`, or name a key file";
+    StoreError::new(StoreErrorKind::Invalid, message)
+}
+
 fn failed(done: &str, error: rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode;
     let (kind, hint) = match error.sqlite_error_code() {
@@ -314,6 +353,8 @@ mod tests {
         assert_eq!(KeysAt::beside("sqlite:data/orders.db"), beside("data/orders.keys.db"));
         assert_eq!(KeysAt::beside("orders"), beside("orders.keys.db"));
         assert_eq!(KeysAt::beside("memory:"), Some(KeysAt::Memory));
-        assert_eq!(KeysAt::beside("postgres://ann:secret@db/shop"), None);
+        let server = KeysAt::beside("postgres://ann:secret@db/shop").unwrap();
+        assert!(matches!(server, KeysAt::Server(_)) && !format!("{server} {server:?}").contains("secret"));
+        assert_eq!(KeysAt::beside("mysql://ann:secret@db/shop"), None);
     }
 }

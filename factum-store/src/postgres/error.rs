@@ -63,7 +63,7 @@ pub(super) fn code(error: &Error) -> Option<&str> {
 }
 
 /// The store's error for a driver's error; `doing` says what was tried, as in "cannot read the log".
-pub(super) fn store_error(doing: &str, error: Error) -> StoreError {
+pub(crate) fn store_error(doing: &str, error: Error) -> StoreError {
     use StoreErrorKind as Kind;
     let (kind, hint) = match code(&error) {
         None => match &error {

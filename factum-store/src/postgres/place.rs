@@ -18,11 +18,11 @@ const SCHEMA_BYTES_MAX: usize = 41;
 
 /// A schema's name: small letters, digits and `_`, not starting with a digit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Schema(String);
+pub(crate) struct Schema(String);
 
 impl Schema {
     /// The text of a statement of Factum's own, which is written for the default schema.
-    pub(super) fn render(&self, sql: &str) -> String {
+    pub(crate) fn render(&self, sql: &str) -> String {
         let text = sql.replace("factum.", &format!("\"{}\".", self.0));
         text.replace("if not exists factum\n", &format!("if not exists \"{}\"\n", self.0))
     }
@@ -32,7 +32,7 @@ impl Schema {
         format!("\"{}\"", self.0)
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -58,14 +58,14 @@ impl FromStr for Schema {
 
 /// A store's place.
 #[derive(Clone)]
-pub(super) struct Place {
-    pub(super) options: PgConnectOptions,
-    pub(super) schema: Schema,
+pub(crate) struct Place {
+    pub(crate) options: PgConnectOptions,
+    pub(crate) schema: Schema,
 }
 
 impl Place {
     /// What a URL names: `postgres://user:password@host:port/database?schema=name`.
-    pub(super) fn of(url: &str) -> Result<Self, StoreError> {
+    pub(crate) fn of(url: &str) -> Result<Self, StoreError> {
         let (rest, query) = url.split_once('?').unwrap_or((url, ""));
         let (mut schema, mut others) = (SCHEMA_DEFAULT.parse()?, Vec::new());
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {

@@ -8,13 +8,6 @@ use factum::{Admin, App, Event, Projection, RecordKind, RecordQuery, SubjectForg
 
 use crate::kit::*;
 
-/// The wrapped key of a subject, as it lies in the key file.
-fn wrapped(place: &Place, subject: &str) -> Option<Vec<u8>> {
-    let keys = rusqlite::Connection::open(place.path("shop.keys.db")).unwrap();
-    let sql = "select k.wrapped from key k join subject s on s.number = k.number where s.subject = ?1";
-    keys.query_row(sql, [subject], |row| row.get(0)).ok()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn after_forgetting_no_file_of_the_store_holds_the_value_or_its_key() {
     let place = Place::new();
@@ -28,8 +21,8 @@ async fn after_forgetting_no_file_of_the_store_holds_the_value_or_its_key() {
     app.settled(SOON).await.unwrap();
     assert!(!place.holding(b"x17xcanary").is_empty(), "the projection's table does");
     assert_eq!(address(&opened.store, "c-17").await, Some(Some(format!("x17x{CANARY}"))));
-    let key = wrapped(&place, "c-17").unwrap();
-    assert_eq!(place.holding(&key), ["shop.keys.db"]);
+    let key = place.wrapped("c-17").unwrap();
+    assert_eq!(place.holding(&key), [KEYS]);
 
     let forgot = forget(&opened, "c-17").await;
     assert_eq!(forgot.behind, none);
@@ -115,15 +108,14 @@ async fn a_plan_says_what_goes_and_what_stays() {
 }
 
 const CHILD: &str = "FACTUM_FORGETTING";
+const MASTER: &str = "FACTUM_FORGETTING_BY";
 
 /// The other half of the test below: forgets until it is killed.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by a_kill_in_the_middle_leaves_nothing_that_forgetting_again_does_not_finish"]
 async fn forgets_in_a_process_of_its_own() {
-    let Ok(folder) = std::env::var(CHILD) else { return };
-    let folder = std::path::PathBuf::from(folder);
-    let master = factum::keys::MasterKey::read(&folder.join("master.key")).unwrap();
-    let url = format!("sqlite:{}", folder.join("shop.db").display());
+    let (Ok(url), Ok(master)) = (std::env::var(CHILD), std::env::var(MASTER)) else { return };
+    let master = factum::keys::MasterKey::read(std::path::Path::new(&master)).unwrap();
     let opened = open(&url, KeyOptions::default().master(master)).await;
     for number in 0..1_000 {
         println!("forgetting");
@@ -148,7 +140,8 @@ async fn a_kill_in_the_middle_leaves_nothing_that_forgetting_again_does_not_fini
     for round in 0..12_u64 {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "erased::forgets_in_a_process_of_its_own", "--ignored", "--nocapture"])
-            .env(CHILD, place.folder.path())
+            .env(CHILD, place.url())
+            .env(MASTER, place.path("master.key"))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -166,7 +159,7 @@ async fn a_kill_in_the_middle_leaves_nothing_that_forgetting_again_does_not_fini
     }
     let none: [&str; 0] = [];
     assert_eq!(place.holding(CANARY.as_bytes()), none);
-    assert_eq!(wrapped(&place, "c-0"), None);
+    assert_eq!(place.wrapped("c-0"), None);
     assert!(opened.maintenance.check().await.unwrap().findings.is_empty());
 }
 

@@ -1,16 +1,17 @@
 //! A shop's customers: a catalog with personal data, its event, a projection that keeps some of it.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use factum::contract::{CatalogSource, Contracts};
-use factum::keys::{KeyOptions, MasterKey};
+use factum::keys::KeyOptions;
 use factum::store::Opened;
 use factum::{
     Admin, Appended, ConsumerName, Envelope, Event, EventType, Expected, Failure, PartitionKey, Personal,
     Projection, Query, ReadSide, Recorded, Store, Table, Tables, values,
 };
+
+pub(crate) use crate::place::*;
 
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
@@ -83,53 +84,8 @@ impl Projection for Addresses {
     }
 }
 
-/// A folder with a store, its key file and its master key.
-pub(crate) struct Place {
-    pub(crate) folder: tempfile::TempDir,
-    pub(crate) master: MasterKey,
-}
-
-impl Place {
-    pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), master: MasterKey::random().unwrap() }
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("sqlite:{}", self.path("shop.db").display())
-    }
-
-    pub(crate) async fn open(&self) -> Opened {
-        open(&self.url(), KeyOptions::default().master(self.master.clone())).await
-    }
-
-    /// Names of the store's files that hold these bytes.
-    pub(crate) fn holding(&self, bytes: &[u8]) -> Vec<String> {
-        holding(self.folder.path(), bytes)
-    }
-}
-
 pub(crate) async fn open(url: &str, keys: KeyOptions) -> Opened {
     factum::open_with(url, Contracts::try_from(CATALOG).unwrap(), keys).await.unwrap()
-}
-
-pub(crate) async fn memory() -> Opened {
-    open("memory:", KeyOptions::default()).await
-}
-
-fn holding(folder: &Path, bytes: &[u8]) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if std::fs::read(&path).unwrap().windows(bytes.len()).any(|part| part == bytes) {
-            found.push(path.file_name().unwrap().to_string_lossy().into_owned());
-        }
-    }
-    found.sort();
-    found
 }
 
 pub(crate) async fn append(store: &Arc<dyn Store>, event: &Envelope) -> Appended {

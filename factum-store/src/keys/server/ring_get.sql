@@ -1,0 +1,2 @@
+-- factum: the ring.
+select r.name, r.fingerprint, r.proof from factum.ring r

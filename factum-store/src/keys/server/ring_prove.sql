@@ -1,0 +1,2 @@
+-- factum: another master key.
+update factum.ring set fingerprint = $1, proof = $2, changes = changes + 1
