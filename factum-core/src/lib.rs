@@ -43,13 +43,13 @@ pub use keys::{Keys, KeysError, SubjectForgotten};
 pub use maintenance::{CheckReport, Finding, Maintenance};
 pub use name::{
     Actor, Category, ConsumerName, ContentType, CorrelationId, DeciderName, EventName, MigrationName,
-    NameError, PartitionKey, StreamId, TableName, Topic, TraceParent,
+    NameError, PartitionKey, StreamId, TableName, TimerName, Topic, TraceParent,
 };
 pub use personal::Personal;
 pub use projection::{PersonalColumns, Projection, Table, Tables};
 pub use record::{Guard, Record, RecordKind, RecordQuery, Revision};
 pub use retry::{OnDead, RetryPolicy};
-pub use saga::{Action, Saga};
+pub use saga::{Action, Draft, Route, Saga, SagaSignalled, SagaStatus, Signal};
 pub use slot::{SLOTS, Slot, hash64};
 pub use snapshot::Snapshots;
 pub use sql::{Lock, Row, Rows, Sql, Value};

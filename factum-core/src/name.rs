@@ -240,6 +240,10 @@ part_name!(
     MigrationName, "migration name", "1 to 100 letters, digits, '_' or '-', parts joined by '.', starting with a letter", valid_dotted
 );
 part_name!(
+    /// Name of a timer within one instance of a saga.
+    TimerName, "timer name", "1 to 100 letters, digits, '_' or '-', parts joined by '.', starting with a letter", valid_dotted
+);
+part_name!(
     /// Media type of a payload.
     ContentType, "content type", "a media type such as application/json, at most 100 characters", valid_content_type
 );

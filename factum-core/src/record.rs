@@ -38,6 +38,10 @@ impl RecordKind {
     pub const TIMER: Self = Self("timer");
     /// State of one saga instance.
     pub const SAGA: Self = Self("saga");
+    /// The shape of a saga's version, as the store met it first.
+    pub const SAGA_SHAPE: Self = Self("saga-shape");
+    /// The consumer that handles a command.
+    pub const COMMAND: Self = Self("command");
     /// The answer to a command with an idempotency key.
     pub const REPLY: Self = Self("reply");
     /// A decider's state at a version of its stream.

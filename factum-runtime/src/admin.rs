@@ -31,6 +31,7 @@ pub mod look;
 pub mod migration;
 pub mod replay;
 pub mod reset;
+pub mod sagas;
 
 pub use archive::{ArchivePlan, Restored, Unhandled};
 pub use copy::{Copied, copy};
@@ -42,6 +43,7 @@ pub use look::{Stats, TraceNode};
 pub use migration::{Difference, MigrationInfo};
 pub use replay::{ReplayPlan, ReplayRequest};
 pub use reset::ResetPlan;
+pub use sagas::{Cancel, Resume, TimerInfo};
 
 /// Operates one store.
 #[derive(Clone)]

@@ -9,8 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use factum_core::{
-    Clock, Commit, ConsumerName, Guard, Position, Projection, RecordKind, RecordQuery, Store, StoreError,
-    StoreErrorKind,
+    Clock, Commit, ConsumerName, Guard, Position, Projection, RecordKind, RecordQuery, Saga, Store,
+    StoreError, StoreErrorKind,
 };
 use tokio::task::JoinHandle;
 
@@ -25,6 +25,7 @@ use crate::inline::inline_projections;
 use crate::instance::{Instance, RENEW, as_store_error};
 use crate::projection::{Declared, WATCH, filler};
 use crate::relay::{Relay, RelayNamed};
+use crate::saga::{self, Alarm, SagaRefused, check};
 use crate::stop::{Stop, Stopper};
 use crate::watchdog::{Blocked, Watchdog};
 
@@ -50,6 +51,9 @@ pub enum StartError {
     /// The store has met contracts that the catalog does not keep.
     #[error(transparent)]
     Contracts(#[from] ContractsRefused),
+    /// A saga or the handler of a command is not as it must be.
+    #[error(transparent)]
+    Saga(#[from] SagaRefused),
     /// The store failed.
     #[error("the store cannot be used")]
     Store(#[from] StoreError),
@@ -95,6 +99,7 @@ pub struct App {
     consumers: Vec<Consumer>,
     inboxes: Vec<InboxDeclared>,
     projections: Vec<Declared>,
+    sagas: Vec<saga::Declared>,
     relays: Vec<RelayNamed>,
     claims: Claims,
 }
@@ -108,6 +113,7 @@ impl App {
             consumers: Vec::new(),
             inboxes: Vec::new(),
             projections: Vec::new(),
+            sagas: Vec::new(),
             relays: Vec::new(),
             claims: Claims::default(),
         }
@@ -162,6 +168,15 @@ impl App {
         self
     }
 
+    /// Runs a saga. Said again with an older version of the same saga, that version goes on with its instances until
+    /// they have ended; new ones begin with the newest.
+    #[must_use]
+    #[track_caller]
+    pub fn saga<S: Saga>(mut self) -> Self {
+        self.sagas.push(saga::Declared::new::<S>());
+        self
+    }
+
     /// Runs a relay: events leave for a broker because they were committed.
     #[must_use]
     pub fn relay(mut self, relay: Relay) -> Self {
@@ -176,15 +191,25 @@ impl App {
     /// When two parts have one name, code and catalog disagree, the catalog does not keep what the store has recorded
     /// of contracts, or the store or a broker cannot be used. Nothing runs then.
     pub async fn start(mut self) -> Result<Running, StartError> {
+        self.sagas = check::join(std::mem::take(&mut self.sagas))?;
+        let alarm = Arc::new(Alarm::default());
+        self.consumers.extend(self.sagas.iter().map(|saga| saga.consumer(alarm.clone())));
         self.check_names()?;
         self.agree().await?;
         record_contracts(self.store.as_ref()).await?;
+        if let Some(refused) = check::shapes(self.store.as_ref(), &self.sagas).await? {
+            return Err(refused.into());
+        }
         self.note_replays().await?;
         // Projections have one slot each: there is nothing to share.
         let inboxes = self.inboxes.iter().map(|declared| &declared.consumer);
         let runs = self.consumers.iter().chain(inboxes).map(|consumer| consumer.name().to_string());
         let instance = Instance::new(runs.collect());
         instance.renew(self.store.as_ref()).await?;
+        if let Some(refused) = check::claim_commands(self.store.as_ref(), &instance, &self.consumers).await? {
+            instance.end(self.store.as_ref()).await?;
+            return Err(refused.into());
+        }
         let (stopper, stop) = Stopper::new();
         let core =
             Arc::new(Core { store: self.store, clock: self.clock, instance, consumers: RwLock::default() });
@@ -202,6 +227,10 @@ impl App {
             mind_projection(&core, &declared, &mut fillers).await?;
             let (core, stop) = (core.clone(), stop.clone());
             tasks.push(tokio::spawn(async move { run_projection(&core, &declared, fillers, &stop).await }));
+        }
+        if !self.sagas.is_empty() {
+            let (store, clock) = (core.store.clone(), core.clock.clone());
+            tasks.push(tokio::spawn(saga::timer::run(store, clock, alarm, stop.clone())));
         }
         tasks.push(tokio::spawn(keep_lease(core.clone(), stop.clone())));
         tasks.push(tokio::spawn(purge(core.clone(), stop)));
@@ -246,6 +275,7 @@ impl App {
             inboxes: &self.inboxes,
             projections: &self.projections,
             relays: &self.relays,
+            sagas: &self.sagas,
             inline: inline_projections(self.store.as_ref()).await?,
         };
         Ok(contracts::check(contracts, &parts)?)
@@ -267,7 +297,13 @@ impl App {
         names.sort();
         match names.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => Err(StartError::TwoOfOneName { name: pair[0].clone() }),
-            None => Ok(()),
+            None => {
+                let inboxes = self.inboxes.iter().map(|inbox| &inbox.consumer);
+                match check::two_handlers(self.consumers.iter().chain(inboxes)) {
+                    Some(refused) => Err(refused.into()),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }
@@ -341,10 +377,14 @@ async fn keep_lease(core: Arc<Core>, stop: Stop) {
     }
 }
 
-/// Removes marks, replies and migrated things past their window, and instances past their lease.
+/// Kinds of records that are removed once they are due.
+const PURGED: [RecordKind; 5] =
+    [RecordKind::MARK, RecordKind::REPLY, RecordKind::INSTANCE, RecordKind::MIGRATION, RecordKind::SAGA];
+
+/// Removes marks, replies, ended sagas and migrated things past their window, and instances past their lease.
 async fn purge(core: Arc<Core>, stop: Stop) {
     loop {
-        for kind in [RecordKind::MARK, RecordKind::REPLY, RecordKind::INSTANCE, RecordKind::MIGRATION] {
+        for kind in PURGED {
             if let Err(error) = purge_kind(core.store.as_ref(), kind).await {
                 tracing::warn!(
                     ?kind,

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use factum_contract::system::{ConsumerSpec, Idempotency, Replay};
 use factum_core::{
     ConsumerName, Context, DecodeError, EncodeError, Envelope, EventName, EventSet, EventType, Failure,
-    Handler, Kind, PartitionKey, RetryPolicy, SLOTS, Slot, StartAt,
+    Handler, Kind, RetryPolicy, SLOTS, Slot, StartAt,
 };
 
 pub(crate) mod aside;
@@ -67,6 +67,8 @@ pub struct Consumer {
     pub(crate) effects: Effects,
     /// Whether all its keys share one slot.
     is_one_slot: bool,
+    /// The field whose tag stands for the key of an event, so that events keyed differently meet in order.
+    correlate: Option<&'static str>,
     /// Whether the catalog is to list it.
     pub(crate) is_declared: bool,
     /// What the code has said, so that the catalog does not.
@@ -175,6 +177,7 @@ impl Consumer {
             parked_max: 10_000,
             effects: Effects::Any,
             is_one_slot: false,
+            correlate: None,
             is_declared: true,
             said: Said::default(),
             once: None,
@@ -295,9 +298,30 @@ impl Consumer {
         Slot::all().take(if self.is_one_slot { 1 } else { usize::from(SLOTS) })
     }
 
-    /// The slot of a key.
-    pub(crate) fn slot_of(&self, key: &PartitionKey) -> Slot {
-        if self.is_one_slot { Slot::default() } else { Slot::of(key) }
+    /// The consumer behind a saga: its keys are correlations.
+    pub(crate) fn of_saga(
+        name: ConsumerName,
+        at: &'static Location<'static>,
+        correlate: &'static str,
+        types: Vec<EventType>,
+        handler: Arc<dyn Handles>,
+    ) -> Self {
+        let routes = types.into_iter().map(|known| Route { known, at, handler: handler.clone() });
+        let mut routes: Vec<Route> = routes.collect();
+        routes.sort_by(|a, b| a.known.name.cmp(&b.known.name));
+        let named = Self::new(name.as_str()).undeclared();
+        Self { name, at, routes, correlate: Some(correlate), ..named }
+    }
+
+    /// What keeps an event in order: its key, or its correlation.
+    pub(crate) fn key_of<'e>(&self, envelope: &'e Envelope) -> &'e str {
+        let correlation = self.correlate.and_then(|field| envelope.tags.value(field));
+        correlation.unwrap_or_else(|| envelope.key.as_str())
+    }
+
+    /// The slot of an event.
+    pub(crate) fn slot_of(&self, envelope: &Envelope) -> Slot {
+        if self.is_one_slot { Slot::default() } else { Slot::of_text(self.key_of(envelope)) }
     }
 
     pub(crate) fn renamed(mut self, name: ConsumerName) -> Self {

@@ -113,6 +113,20 @@ impl Instance {
     }
 }
 
+impl Instance {
+    /// Whether another instance that lives runs a consumer.
+    pub(crate) async fn others_run(&self, consumer: &str, store: &dyn Store) -> Result<bool, StoreError> {
+        let records = all_of(store, RecordKind::INSTANCE, RecordQuery::default()).await?;
+        let now = store.now().await?;
+        let runs = |record: &&Record| {
+            let state = read::<InstanceState>(record);
+            state.is_ok_and(|state| state.consumers.iter().any(|name| name == consumer))
+        };
+        let mut others = records.iter().filter(runs).filter(|record| record.id != self.id);
+        Ok(others.any(|record| self.is_alive(record, now)))
+    }
+}
+
 impl Drop for Instance {
     fn drop(&mut self) {
         LIVING.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);

@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 
 mod archive;
 mod migration;
+mod saga;
 mod snapshot;
 
 pub use archive::ArchiveState;
 pub use migration::{MigrationState, Moved, Path, Stage, StageError, ThingState};
+pub use saga::{CommandState, SagaState, ShapeState, TimerState};
 pub use snapshot::SnapshotState;
 
 /// Highest format that this release reads.

@@ -18,6 +18,8 @@ mod inbox;
 mod kit;
 #[path = "promises/metadata.rs"]
 mod metadata;
+#[path = "promises/pinned.rs"]
+mod pinned;
 #[path = "promises/place/postgres.rs"]
 mod place;
 #[path = "promises/projection.rs"]
@@ -26,16 +28,22 @@ mod projection;
 mod proxy;
 #[path = "promises/replays.rs"]
 mod replays;
+#[path = "promises/saga.rs"]
+mod saga;
 #[path = "faults/trouble.rs"]
 mod server_trouble;
 #[path = "promises/share.rs"]
 mod share;
+#[path = "promises/shop.rs"]
+mod shop;
 #[path = "promises/snapshots.rs"]
 mod snapshots;
 #[path = "promises/storm.rs"]
 mod storm;
 #[path = "promises/time.rs"]
 mod time;
+#[path = "promises/timers.rs"]
+mod timers;
 #[path = "promises/trouble.rs"]
 mod trouble;
 #[path = "promises/walker.rs"]

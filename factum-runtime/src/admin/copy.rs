@@ -17,7 +17,7 @@ use crate::instance::as_store_error;
 use crate::state::{ArchiveState, ProjectionState, SlotState, read, to_bytes};
 
 /// Kinds of records that are copied: all but leases, and projections, which are made anew.
-const KINDS: [RecordKind; 15] = [
+const KINDS: [RecordKind; 17] = [
     RecordKind::SLOT,
     RecordKind::CONSUMER,
     RecordKind::MARK,
@@ -27,6 +27,8 @@ const KINDS: [RecordKind; 15] = [
     RecordKind::REFUSED,
     RecordKind::TIMER,
     RecordKind::SAGA,
+    RecordKind::SAGA_SHAPE,
+    RecordKind::COMMAND,
     RecordKind::REPLY,
     RecordKind::SNAPSHOT,
     RecordKind::CONTRACT,

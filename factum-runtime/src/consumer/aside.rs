@@ -15,6 +15,9 @@ pub(crate) enum Aside {
     Parked,
     /// It is a dead letter; its key stays behind it, or goes on.
     Dead,
+    /// It is a dead letter, and the saga that sent it decides what follows: its key goes on, because what undoes the
+    /// step may have the same key.
+    DeadAndTold,
 }
 
 /// Collects the letter and its key's record, due when the key is next tried. `known` is the key as it was last seen.
@@ -28,7 +31,7 @@ pub(crate) fn set_aside(
     due: Option<Timestamp>,
     work: &mut dyn Work,
 ) -> Option<ParkedKey> {
-    let is_dead = aside == Aside::Dead;
+    let is_dead = aside != Aside::Parked;
     let (revision, mut key) = known.unwrap_or_else(|| {
         let key = ParkedKey {
             key: letter.key.clone(),
@@ -42,7 +45,7 @@ pub(crate) fn set_aside(
     });
     if is_dead {
         work.put(letter.record(RecordKind::DEAD, slot), Guard::Any);
-        if shared.consumer.policy.on_dead == OnDead::Skip {
+        if aside == Aside::DeadAndTold || shared.consumer.policy.on_dead == OnDead::Skip {
             return None;
         }
     } else {

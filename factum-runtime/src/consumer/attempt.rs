@@ -9,9 +9,10 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
+use factum_core::saga::{CommandEnd, Undo};
 use factum_core::{
-    Attempt, Breach, Context, Envelope, Failure, Origin, Position, Recorded, Timestamp, Unopened, Work,
-    WriteError,
+    Attempt, Breach, Context, Envelope, Expected, Failure, Kind, Origin, Position, Recorded, Timestamp,
+    Unopened, Work, WriteError,
 };
 use tracing::Instrument;
 
@@ -176,6 +177,7 @@ pub(crate) async fn attempt_of_many(
     match result {
         Ok(Ok(())) => match cx.take_fault() {
             None => {
+                tell_saga(arrived, CommandEnd::Handled, attempt.number, work);
                 marks.note(mark);
                 Outcome::Handled
             }
@@ -183,6 +185,23 @@ pub(crate) async fn attempt_of_many(
         },
         Ok(Err(failure)) => Outcome::of_failure(&failure),
         Err(stopped) => stopped,
+    }
+}
+
+/// Whether a saga sent it, and is told how it ends.
+pub(crate) fn sent_by_saga(arrived: &Arrived) -> bool {
+    let command = &arrived.envelope;
+    command.event_type.kind == Kind::Command && Undo::of(&command.tags).is_some()
+}
+
+/// Tells the saga that sent a command how it ended, where it waits to hear of it.
+pub(crate) fn tell_saga(arrived: &Arrived, end: CommandEnd<'_>, ending: u32, work: &mut dyn Work) {
+    let command = &arrived.envelope;
+    if command.event_type.kind != Kind::Command {
+        return;
+    }
+    if let Some((stream, told)) = Undo::of(&command.tags).and_then(|undo| undo.told(command, end, ending)) {
+        work.append(stream, Expected::Any, vec![told]);
     }
 }
 

@@ -308,14 +308,14 @@ impl Lane {
         let (page, behind) = self.behind(ahead);
         let may = |next: &&Next| {
             let held = self.held(next.slot);
-            let key = page[next.index].envelope.key.as_str();
+            let key = self.shared.consumer.key_of(&page[next.index].envelope);
             next.position > held.alone_until && !held.parked.contains_key(key)
         };
         if batch == 1 { 1 } else { behind.take(batch).take_while(may).count() }
     }
 
     async fn run_one(&mut self, slot: Slot, arrived: &Arrived, position: Position) -> Result<(), LaneEnd> {
-        if self.held(slot).parked.contains_key(arrived.envelope.key.as_str()) {
+        if self.held(slot).parked.contains_key(self.shared.consumer.key_of(&arrived.envelope)) {
             return self.queue_behind(slot, arrived, position).await;
         }
         let is_alone = position <= self.held(slot).alone_until;
@@ -399,7 +399,8 @@ impl Lane {
                         let dead = Failed { attempts: failed + 1, next: Retry::Dead };
                         return self.set_aside(slot, arrived, position, dead, &reason, error).await;
                     }
-                    let is_outage = self.shared.failed(hash64(arrived.envelope.key.as_str().as_bytes()));
+                    let is_outage =
+                        self.shared.failed(hash64(self.shared.consumer.key_of(&arrived.envelope).as_bytes()));
                     tracing::debug!(consumer = %self.shared.name(), id = %arrived.envelope.id, error, "attempt failed");
                     let policy = &self.shared.consumer.policy;
                     let next = policy.after_turn(&arrived.envelope.id, failed, is_outage);

@@ -30,7 +30,7 @@ pub(crate) fn troubled(
     };
     Troubled {
         consumer: shared.name().to_string(),
-        key: envelope.key.to_string(),
+        key: shared.consumer.key_of(envelope).to_owned(),
         event: envelope.id,
         name: envelope.event_type.name.to_string(),
         version: envelope.event_type.version,

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use factum_core::retry::{Failed, Next};
+use factum_core::saga::CommandEnd;
 use factum_core::{
     Attempt, Envelope, Guard, OnDead, Origin, Position, Query, Record, RecordKind, RecordQuery, Slot,
     Timestamp, Work, hash64,
@@ -15,7 +16,7 @@ use factum_core::{
 use tracing::Instrument;
 
 use super::aside::{Aside, set_aside};
-use super::attempt::{Arrived, Outcome, attempt};
+use super::attempt::{Arrived, Outcome, attempt, sent_by_saga};
 use super::lane::{CONFLICTS_MAX, Committed, Lane, LaneEnd, too_many_conflicts};
 use super::letter::{fingerprint, troubled};
 use super::slots::KeyView;
@@ -44,6 +45,7 @@ impl Lane {
         let troubled = self.troubled(arrived, 1, reason, error);
         let mut work = self.begin().await?;
         work.put(troubled.record(RecordKind::REFUSED, slot), Guard::Any);
+        tell_saga(arrived, &troubled, work.as_mut());
         self.advance(slot, position, work).await?;
         self.shared.succeeded();
         count(&self.shared.metrics.refused, 1);
@@ -63,7 +65,7 @@ impl Lane {
         let troubled = self.troubled(arrived, failed.attempts, reason, error);
         match failed.next {
             Next::Park(delay) => self.park(slot, arrived, position, troubled, delay).await,
-            Next::AtOnce | Next::Dead => self.bury(slot, position, troubled).await,
+            Next::AtOnce | Next::Dead => self.bury(slot, arrived, position, troubled).await,
         }
     }
 
@@ -121,10 +123,18 @@ impl Lane {
     }
 
     /// Makes an event a dead letter on its way past; its key stays behind it, or goes on.
-    async fn bury(&mut self, slot: Slot, position: Position, troubled: Troubled) -> Result<(), LaneEnd> {
+    async fn bury(
+        &mut self,
+        slot: Slot,
+        arrived: &Arrived,
+        position: Position,
+        troubled: Troubled,
+    ) -> Result<(), LaneEnd> {
         let key = troubled.key.clone();
         let mut work = self.begin().await?;
-        let held = set_aside(&self.shared, slot, &troubled, Aside::Dead, None, None, work.as_mut());
+        let aside = if sent_by_saga(arrived) { Aside::DeadAndTold } else { Aside::Dead };
+        let held = set_aside(&self.shared, slot, &troubled, aside, None, None, work.as_mut());
+        tell_saga(arrived, &troubled, work.as_mut());
         self.advance(slot, position, work).await?;
         self.note_dead(&troubled);
         if held.is_some() { self.reload_key(slot, &key).await } else { Ok(()) }
@@ -153,7 +163,8 @@ impl Lane {
         arrived: &Arrived,
         position: Position,
     ) -> Result<(), LaneEnd> {
-        let key = arrived.envelope.key.as_str();
+        let shared = self.shared.clone();
+        let key = shared.consumer.key_of(&arrived.envelope);
         loop {
             let Some(view) = self.held(slot).parked.get(key).cloned() else {
                 // Released meanwhile: nothing is in front of it any more. It comes back to the front of the lane.
@@ -260,7 +271,7 @@ impl Lane {
         let Some(arrived) = self.fetch(&troubled).await? else {
             troubled.reason = "missing".to_owned();
             troubled.error = "the event is no longer in the log".to_owned();
-            return self.end_parked(slot, key, head, troubled, RecordKind::REFUSED).await;
+            return self.end_parked(slot, key, head, None, troubled, RecordKind::REFUSED).await;
         };
         let started = self.shared.clock.elapsed();
         let number = troubled.attempts + 1;
@@ -316,7 +327,7 @@ impl Lane {
             Outcome::Refused { reason, error } => {
                 tracing::warn!(consumer = %self.shared.name(), id = %troubled.event, reason, error, "event refused");
                 (troubled.reason, troubled.error) = (reason, error);
-                return self.end_parked(slot, key, head, troubled, RecordKind::REFUSED).await;
+                return self.end_parked(slot, key, head, Some(arrived), troubled, RecordKind::REFUSED).await;
             }
             Outcome::Newer { why } => return Err(self.let_go(slot, arrived, &why)),
             Outcome::Later { after, why } => {
@@ -346,7 +357,7 @@ impl Lane {
         };
         troubled.attempts = failed.attempts;
         let Next::Park(delay) = failed.next else {
-            return self.end_parked(slot, key, head, troubled, RecordKind::DEAD).await;
+            return self.end_parked(slot, key, head, Some(arrived), troubled, RecordKind::DEAD).await;
         };
         let mut work = self.begin().await?;
         let queued = self.held(slot).parked.get(key).map_or(1, |view| view.state.queued);
@@ -369,14 +380,20 @@ impl Lane {
         slot: Slot,
         key: &str,
         head: &Record,
+        arrived: Option<&Arrived>,
         troubled: Troubled,
         kind: RecordKind,
     ) -> Result<bool, LaneEnd> {
         let left = self.left(slot, key);
-        let is_held = kind == RecordKind::DEAD && self.shared.consumer.policy.on_dead == OnDead::Hold;
+        let is_told = arrived.is_some_and(sent_by_saga);
+        let holds = self.shared.consumer.policy.on_dead == OnDead::Hold && !is_told;
+        let is_held = kind == RecordKind::DEAD && holds;
         let mut work = self.begin().await?;
         work.remove(RecordKind::PARKED, head.id.clone(), Guard::At(head.revision));
         work.put(troubled.record(kind, slot), Guard::Any);
+        if let Some(arrived) = arrived {
+            tell_saga(arrived, &troubled, work.as_mut());
+        }
         if is_held {
             let revision = self.held(slot).parked.get(key).map_or(0, |view| view.revision);
             let state = self.held_key(slot, &troubled, left);
@@ -497,6 +514,13 @@ impl Lane {
             Committed::No(outcome) => Err(LaneEnd::Store(own_write_failed(&outcome))),
         }
     }
+}
+
+/// Tells the saga that sent a command that it was not handled.
+fn tell_saga(arrived: &Arrived, troubled: &Troubled, work: &mut dyn Work) {
+    // A command that was requeued may fail as it failed before: its time tells the two apart.
+    let ending = troubled.at.as_micros() as u32;
+    super::attempt::tell_saga(arrived, CommandEnd::Failed(&troubled.error), ending, work);
 }
 
 fn own_write_failed(outcome: &Outcome) -> factum_core::StoreError {

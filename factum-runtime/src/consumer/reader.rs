@@ -82,7 +82,7 @@ pub(crate) async fn read(shared: &Shared, routes: &Routes, stop: &Stop) -> Resul
         let mut portions: Vec<VecDeque<Next>> =
             routes.lanes.iter().map(|_| VecDeque::with_capacity(share + share / 4)).collect();
         for (index, event) in page.events.iter().enumerate() {
-            let (slot, position) = (shared.consumer.slot_of(&event.envelope.key), event.position);
+            let (slot, position) = (shared.consumer.slot_of(&event.envelope), event.position);
             if let Some((lane, from)) = targets[usize::from(slot.number())]
                 && position > from
             {

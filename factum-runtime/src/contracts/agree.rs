@@ -13,13 +13,16 @@ use factum_contract::system::{ConsumerSpec, Idempotency, Pin};
 use factum_contract::upcast::Step;
 use factum_contract::words::{Placed, ServiceName};
 use factum_contract::{Catalog, Contracts, Span, System};
-use factum_core::{ConsumerName, Event as _, EventName, EventType, Gate, SubjectForgotten, Topic};
+use factum_core::{
+    ConsumerName, Event as _, EventName, EventType, Gate, SagaSignalled, SubjectForgotten, Topic,
+};
 
 use crate::consumer::{Consumer, LANES_MAX};
 use crate::erase;
 use crate::inbox::InboxDeclared;
 use crate::projection::Declared;
 use crate::relay::RelayNamed;
+use crate::saga;
 
 /// Code and catalog that disagree.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +83,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) inboxes: &'a [InboxDeclared],
     pub(crate) projections: &'a [Declared],
     pub(crate) relays: &'a [RelayNamed],
+    pub(crate) sagas: &'a [saga::Declared],
     /// Projections that the store applies inline.
     pub(crate) inline: Vec<String>,
 }
@@ -98,6 +102,7 @@ pub(crate) fn check(contracts: &Contracts, parts: &Parts<'_>) -> Result<(), Disa
         check.projection(projection, parts);
     }
     parts.relays.iter().for_each(|relay| check.relay(relay));
+    parts.sagas.iter().for_each(|saga| check.saga(saga, parts));
     check.services(parts);
     check.upcasts();
     if check.found.is_empty() { Ok(()) } else { Err(Disagreements { found: check.found }) }
@@ -138,6 +143,8 @@ impl<'a> Parts<'a> {
     }
 }
 
+mod sagas;
+
 struct Check<'a> {
     contracts: &'a Contracts,
     catalog: &'a Catalog,
@@ -165,7 +172,7 @@ impl Check<'_> {
     }
 
     fn event(&mut self, who: &str, known: &EventType, at: Option<&'static Location<'static>>) {
-        if erase::is_forgotten(known) {
+        if erase::is_forgotten(known) || known.name == SagaSignalled::TYPE.name {
             // Factum's own: it needs no contract.
             return;
         }
@@ -443,6 +450,13 @@ impl Check<'_> {
                 let what =
                     format!("the app runs service {}, and not its consumer {name}", spec.service.value);
                 self.say(what, Some(spec.span), None, hint);
+            }
+        }
+        for (name, spec) in &system.sagas {
+            let runs = parts.sagas.iter().any(|saga| saga.name.as_str() == name.as_str());
+            if whole.contains(&spec.service.value) && !runs {
+                let what = format!("the app runs service {}, and not its saga {name}", spec.service.value);
+                self.say(what, Some(spec.correlate.span), None, hint);
             }
         }
         for (name, spec) in &system.projections {

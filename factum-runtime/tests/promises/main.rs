@@ -13,14 +13,18 @@ mod kit;
 mod legacy_flow;
 mod metadata;
 mod migration;
+mod pinned;
 #[path = "place/sqlite.rs"]
 mod place;
 mod projection;
 mod replays;
+mod saga;
 mod share;
+mod shop;
 mod snapshots;
 mod storm;
 mod time;
+mod timers;
 mod trouble;
 mod walker;
 mod within;
