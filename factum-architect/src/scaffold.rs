@@ -196,6 +196,7 @@ impl Parts<'_> {
         let part = self.name.rsplit('.').next().unwrap_or(self.name);
         let table = phrase::words(self.name).join("_");
         text.replace("@EventType", &self.event_type())
+            .replace("@correlate", self.contract.map_or("id", |contract| contract.key.value.as_str()))
             .replace("@event_words", &phrase::words(self.event()).join("_"))
             .replace("@event", self.event())
             .replace("@Name", &self.type_name)

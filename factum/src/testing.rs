@@ -1,7 +1,8 @@
 //! The test kit: given what happened, when something is asked or comes, then this is what follows.
 //!
 //! One style for everything that can be tested, from the smallest: a decider needs no runtime and no store
-//! ([`given`]), nor does any sequence of commands ([`any_commands`]); a projection is given events and asked for its
+//! ([`given`]), nor does a saga, whose time a test moves ([`given_saga`]), nor any sequence of commands
+//! ([`any_commands`]); a projection is given events and asked for its
 //! rows ([`projected`]); a whole app runs in memory, with a clock that only the test moves, and is waited for without
 //! a sleep ([`TestApp`]). What fails shows what happened as a sequence diagram ([`Story`]). For tests alone: here
 //! panics are the report.
@@ -9,9 +10,11 @@
 mod app;
 mod given;
 mod projected;
+mod saga;
 mod story;
 
 pub use app::TestApp;
 pub use given::{Given, any_commands, given};
 pub use projected::{Projected, projected};
+pub use saga::{SagaTest, committed_shape, given_saga};
 pub use story::Story;

@@ -290,11 +290,11 @@ mod tests {
 
 const SAGA: &str = r##"//! The saga `@name`: what is to be done after `@event`, until all is done or undone.
 //!
-//! Two pure functions: what is known after an event, and what to do about it. Nothing else decides, so that all of it can
-//! be tested without a store.
+//! Pure functions: what an event means, what is known after it, and what to do about it. Nothing else decides, so that
+//! all of it can be tested without a store.
 
 use factum::contract::rt::serde::{Deserialize, Serialize};
-use factum::{Action, Saga};
+use factum::{Action, ConsumerName, Route, Saga, Signal};
 
 use crate::contracts::@EventType;
 
@@ -302,8 +302,8 @@ use crate::contracts::@EventType;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "factum::contract::rt::serde")]
 pub struct State {
-    /// Events that it has seen.
-    pub seen: u32,
+    /// Signals that it has heard.
+    pub heard: u32,
 }
 
 /// The workflow.
@@ -311,35 +311,50 @@ pub struct State {
 pub struct @Name;
 
 impl Saga for @Name {
+    const NAME: ConsumerName = ConsumerName::constant("@name");
+    // DECIDE: the field that its events have in common; each contract marks it `role: identifier`.
+    const CORRELATE: &'static str = "@correlate";
     // DECIDE: which events it follows; several are an enum, written with `event_set!`.
     type Input = @EventType;
     type State = State;
 
-    fn evolve(state: State, _event: &@EventType) -> State {
-        State { seen: state.seen + 1 }
+    fn route(_event: &@EventType) -> Route {
+        Route::Starts
     }
 
-    fn react(_state: &State, _event: &@EventType) -> Vec<Action> {
-        // DECIDE: what is sent, which timer is set, and what undoes it.
-        Vec::new()
+    fn evolve(state: State, _heard: &Signal<@EventType>) -> State {
+        State { heard: state.heard + 1 }
+    }
+
+    fn react(_state: &State, heard: &Signal<@EventType>) -> Vec<Action> {
+        match heard {
+            // DECIDE: what is sent, which timer is started, and what undoes it.
+            Signal::Event(_) => Vec::new(),
+            // DECIDE: what follows when nothing came in time, or a command failed.
+            Signal::Timer(_) | Signal::CommandFailed(_) => vec![Action::compensate()],
+            Signal::Compensated => Vec::new(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use factum::SagaStatus;
+    use factum::testing::given_saga;
+
     use super::*;
 
     #[test]
-    fn @event_words_is_known_afterwards() {
-        let state = @Name::evolve(State::default(), &@EventType::example());
-        assert_eq!(state, State { seen: 1 });
+    fn @event_words_begins_an_instance() {
+        let saga = given_saga::<@Name>([@EventType::example()]).is(SagaStatus::Running);
+        assert_eq!(saga.state(), State { heard: 1 });
     }
 
     #[test]
     fn something_is_done_about_@event_words() {
-        let event = @EventType::example();
-        let state = @Name::evolve(State::default(), &event);
-        assert!(!@Name::react(&state, &event).is_empty(), "`@name` does nothing about `@event` yet");
+        let heard = Signal::Event(@EventType::example());
+        let state = @Name::evolve(State::default(), &heard);
+        assert!(!@Name::react(&state, &heard).is_empty(), "`@name` does nothing about `@event` yet");
     }
 }
 "##;
