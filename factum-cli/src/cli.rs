@@ -64,6 +64,10 @@ pub(crate) enum Command {
     Consumers(commands::consumers::Args),
     /// List projections; rebuild one
     Projections(commands::projections::Args),
+    /// List instances of sagas; show, resume or cancel one
+    Sagas(commands::sagas::Args),
+    /// List pending timers; move or cancel one
+    Timers(commands::timers::Args),
     /// Look at dead letters; requeue or discard them
     Dlq(commands::dlq::Args),
     /// Hand recorded events to a consumer again

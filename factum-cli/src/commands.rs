@@ -34,11 +34,13 @@ pub(crate) mod publish;
 pub(crate) mod reliability;
 pub(crate) mod replay;
 pub(crate) mod review;
+pub(crate) mod sagas;
 pub(crate) mod scaffold;
 pub(crate) mod search;
 pub(crate) mod stats;
 pub(crate) mod stream;
 pub(crate) mod tail;
+pub(crate) mod timers;
 pub(crate) mod trace;
 pub(crate) mod wish;
 
@@ -73,6 +75,8 @@ pub(crate) async fn run(cli: Cli, out: &mut Output) -> Result<Done, CliError> {
         Command::Publish(args) => publish::run(args, cx).await,
         Command::Consumers(args) => consumers::run(args, cx).await,
         Command::Projections(args) => projections::run(args, cx).await,
+        Command::Sagas(args) => sagas::run(args, cx).await,
+        Command::Timers(args) => timers::run(args, cx).await,
         Command::Dlq(args) => dlq::run(args, cx).await,
         Command::Replay(args) => replay::run(args, cx).await,
         Command::Forget(args) => forget::run(args, cx).await,

@@ -52,3 +52,5 @@ mod refused;
 mod reliability;
 #[path = "cli/review.rs"]
 mod review;
+#[path = "cli/sagas.rs"]
+mod sagas;

@@ -15,13 +15,15 @@ const LOOK: [Mode; 7] = [
     ("search", "events that hold a text", "factum search \"card declined\""),
     ("stats", "how many of which", "factum stats"),
 ];
-const OPERATE: [Mode; 5] = [
+const OPERATE: [Mode; 7] = [
     (
         "consumers",
         "state and lag; pause, resume, reset",
         "factum consumers pause payments --why \"bank is down\"",
     ),
     ("projections", "state; rebuild", "factum projections rebuild order-summary"),
+    ("sagas", "state; show, resume, cancel", "factum sagas list --status stuck"),
+    ("timers", "what sagas wait for; move, cancel", "factum timers list fulfilment"),
     ("dlq", "dead letters: list, show, requeue, discard", "factum dlq requeue --consumer payments --dry-run"),
     (
         "replay",

@@ -335,6 +335,25 @@ async fn what_is_printed_as_json_is_what_the_page_says() {
         ("factum doctor", &[&["doctor"]]),
         ("factum bench", &[&["bench", "--seconds", "0.02", "--writers", "2"]]),
     ];
+    let sagas = crate::sagas::stuck().await;
+    let of_sagas: &[(&str, &[&[&str]])] = &[
+        ("factum sagas list", &[&["sagas", "list"]]),
+        (
+            "factum sagas show",
+            &[&["sagas", "show", "fulfilment", "1"], &["sagas", "show", "fulfilment", "2"]],
+        ),
+        ("factum sagas resume", &[&["sagas", "resume", "fulfilment", "1"]]),
+        ("factum timers list", &[&["timers", "list"]]),
+        (
+            "factum timers move",
+            &[&["timers", "move", "fulfilment", "2", "payment", "--to", "2099-01-01T00:00:00Z"]],
+        ),
+        ("factum timers cancel", &[&["timers", "cancel", "fulfilment", "2", "payment"]]),
+        ("factum sagas cancel", &[&["sagas", "cancel", "fulfilment", "2"]]),
+    ];
+    for (section, runs) in of_sagas {
+        agree(&sagas, &tables, section, runs);
+    }
     for (section, runs) in sections {
         // A sound store has no findings; that they look as in `doctor` is known by their one type.
         let mut tables = tables.clone();
@@ -343,7 +362,7 @@ async fn what_is_printed_as_json_is_what_the_page_says() {
         }
         agree(&shop, &tables, section, runs);
     }
-    let tried: BTreeSet<&str> = sections.iter().map(|(section, _)| *section).collect();
+    let tried: BTreeSet<&str> = sections.iter().chain(of_sagas).map(|(section, _)| *section).collect();
     let told = tables.keys().filter(|heading| {
         heading.starts_with("factum") && !heading.ends_with("completions") && !heading.ends_with("mcp")
     });

@@ -6,7 +6,7 @@ use crate::look::shown;
 use crate::terminal::Terminal;
 
 /// Commands that stand at the end of a command line.
-pub(crate) const COMMANDS: [&[&str]; 64] = [
+pub(crate) const COMMANDS: [&[&str]; 71] = [
     &["tail"],
     &["log"],
     &["stream"],
@@ -21,6 +21,13 @@ pub(crate) const COMMANDS: [&[&str]; 64] = [
     &["consumers", "reset"],
     &["projections"],
     &["projections", "rebuild"],
+    &["sagas", "list"],
+    &["sagas", "show"],
+    &["sagas", "resume"],
+    &["sagas", "cancel"],
+    &["timers", "list"],
+    &["timers", "move"],
+    &["timers", "cancel"],
     &["dlq"],
     &["dlq", "list"],
     &["dlq", "show"],
