@@ -25,7 +25,7 @@ pub struct Example {
 }
 
 /// All examples.
-pub const EXAMPLES: [Example; 4] = [
+pub const EXAMPLES: [Example; 5] = [
     Example {
         binary: "orders",
         arguments: &["demo"],
@@ -47,6 +47,24 @@ pub const EXAMPLES: [Example; 4] = [
             "at version 51: Open { balance: 5000 }",
             "balance of 7: Some(9000)",
             "statement of 7: -3000, then 9000",
+        ],
+    },
+    Example {
+        binary: "saga-pattern",
+        arguments: &[],
+        prints: &[
+            "o-1: all goes well",
+            "order.shipped",
+            "the saga is completed",
+            "payment.declined",
+            "the saga is compensated",
+            "release.stock",
+            "refund.payment",
+            "order.cancelled",
+            "o-4: nobody answers in time",
+            "saga.signalled",
+            "the saga is compensated",
+            "parcel of o-1: JD-o-1 by DHL, due 2026-01-08, delivered",
         ],
     },
     Example {

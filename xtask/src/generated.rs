@@ -22,7 +22,7 @@ pub struct Generated {
 }
 
 /// All generated files of the repository.
-pub const GENERATED: [Generated; 3] = [
+pub const GENERATED: [Generated; 4] = [
     Generated {
         what: "examples/orders/src/contracts",
         arguments: &[
@@ -44,6 +44,18 @@ pub const GENERATED: [Generated; 3] = [
             "examples/event-sourcing-cqrs/contracts",
             "--out",
             "examples/event-sourcing-cqrs/src",
+            "--check",
+        ],
+    },
+    Generated {
+        what: "examples/saga-pattern/src/contracts",
+        arguments: &[
+            "generate",
+            "rust",
+            "--contracts",
+            "examples/saga-pattern/contracts",
+            "--out",
+            "examples/saga-pattern/src",
             "--check",
         ],
     },
