@@ -25,7 +25,7 @@ pub struct Example {
 }
 
 /// All examples.
-pub const EXAMPLES: [Example; 5] = [
+pub const EXAMPLES: [Example; 6] = [
     Example {
         binary: "orders",
         arguments: &["demo"],
@@ -65,6 +65,15 @@ pub const EXAMPLES: [Example; 5] = [
             "saga.signalled",
             "the saga is compensated",
             "parcel of o-1: JD-o-1 by DHL, due 2026-01-08, delivered",
+        ],
+    },
+    Example {
+        binary: "outbox-pattern",
+        arguments: &[],
+        prints: &[
+            "the shop has died after three commits; nothing was published",
+            "the broker was given more than there are: true",
+            "letters: 1, 2, 3, 4",
         ],
     },
     Example {

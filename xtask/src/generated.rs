@@ -22,7 +22,7 @@ pub struct Generated {
 }
 
 /// All generated files of the repository.
-pub const GENERATED: [Generated; 4] = [
+pub const GENERATED: [Generated; 5] = [
     Generated {
         what: "examples/orders/src/contracts",
         arguments: &[
@@ -56,6 +56,18 @@ pub const GENERATED: [Generated; 4] = [
             "examples/saga-pattern/contracts",
             "--out",
             "examples/saga-pattern/src",
+            "--check",
+        ],
+    },
+    Generated {
+        what: "examples/outbox-pattern/src/contracts",
+        arguments: &[
+            "generate",
+            "rust",
+            "--contracts",
+            "examples/outbox-pattern/contracts",
+            "--out",
+            "examples/outbox-pattern/src",
             "--check",
         ],
     },
