@@ -25,7 +25,7 @@ pub struct Example {
 }
 
 /// All examples.
-pub const EXAMPLES: [Example; 6] = [
+pub const EXAMPLES: [Example; 7] = [
     Example {
         binary: "orders",
         arguments: &["demo"],
@@ -74,6 +74,19 @@ pub const EXAMPLES: [Example; 6] = [
             "the shop has died after three commits; nothing was published",
             "the broker was given more than there are: true",
             "letters: 1, 2, 3, 4",
+        ],
+    },
+    Example {
+        binary: "basic-pub-sub",
+        arguments: &[],
+        prints: &[
+            "order 42",
+            "welcome u-1",
+            "wildcard saw user.created",
+            "analytics: user.created",
+            "email: 42",
+            "inventory: 42",
+            "e-mail was tried 3 times",
         ],
     },
     Example {

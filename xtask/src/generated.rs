@@ -22,7 +22,7 @@ pub struct Generated {
 }
 
 /// All generated files of the repository.
-pub const GENERATED: [Generated; 5] = [
+pub const GENERATED: [Generated; 6] = [
     Generated {
         what: "examples/orders/src/contracts",
         arguments: &[
@@ -68,6 +68,18 @@ pub const GENERATED: [Generated; 5] = [
             "examples/outbox-pattern/contracts",
             "--out",
             "examples/outbox-pattern/src",
+            "--check",
+        ],
+    },
+    Generated {
+        what: "examples/basic-pub-sub/src/contracts",
+        arguments: &[
+            "generate",
+            "rust",
+            "--contracts",
+            "examples/basic-pub-sub/contracts",
+            "--out",
+            "examples/basic-pub-sub/src",
             "--check",
         ],
     },

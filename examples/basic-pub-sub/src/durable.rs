@@ -1,0 +1,89 @@
+//! Consumers of the store's log: three of one event, of which one fails. What must not be forgotten goes this way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use factum::{Consumer, Context, Event, Failure, Handler, Store, values};
+
+use crate::contracts::{OrderPlaced, UserCreated};
+
+/// Confirms orders by a mail server that is away at first.
+#[derive(Clone, Default)]
+pub(crate) struct Email {
+    tries: Arc<AtomicU32>,
+}
+
+impl Email {
+    /// How often it was tried.
+    pub(crate) fn tries(&self) -> u32 {
+        self.tries.load(Ordering::SeqCst)
+    }
+}
+
+/// Tries until the mail server is back.
+const AWAY: u32 = 2;
+
+impl Handler<OrderPlaced> for Email {
+    async fn handle(&self, order: OrderPlaced, cx: &mut Context<'_>) -> Result<(), Failure> {
+        if self.tries.fetch_add(1, Ordering::SeqCst) < AWAY {
+            return Err("the mail server is away".into());
+        }
+        done(cx, "email", order.order_id().as_str());
+        Ok(())
+    }
+}
+
+pub(crate) struct Inventory;
+
+impl Handler<OrderPlaced> for Inventory {
+    async fn handle(&self, order: OrderPlaced, cx: &mut Context<'_>) -> Result<(), Failure> {
+        done(cx, "inventory", order.order_id().as_str());
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Analytics;
+
+impl Handler<OrderPlaced> for Analytics {
+    async fn handle(&self, _: OrderPlaced, cx: &mut Context<'_>) -> Result<(), Failure> {
+        done(cx, "analytics", OrderPlaced::TYPE.name.as_str());
+        Ok(())
+    }
+}
+
+impl Handler<UserCreated> for Analytics {
+    async fn handle(&self, _: UserCreated, cx: &mut Context<'_>) -> Result<(), Failure> {
+        done(cx, "analytics", UserCreated::TYPE.name.as_str());
+        Ok(())
+    }
+}
+
+/// A row that commits with the mark that the event was handled.
+fn done(cx: &mut Context<'_>, who: &str, what: &str) {
+    cx.execute("insert into done (who, what) values ($1, $2)", values![who, what]);
+}
+
+pub(crate) fn consumers(email: &Email) -> [Consumer; 3] {
+    [
+        Consumer::new("email").on::<OrderPlaced>(email.clone()),
+        Consumer::new("inventory").on::<OrderPlaced>(Inventory),
+        Consumer::new("analytics").on::<OrderPlaced>(Analytics).on::<UserCreated>(Analytics),
+    ]
+}
+
+/// Makes the table of what was done.
+pub(crate) async fn prepare(store: &dyn Store) -> anyhow::Result<()> {
+    let mut work = store.begin().await?;
+    work.execute("create table done (who text not null, what text not null)".into(), vec![]);
+    work.commit().await.into_result()?;
+    Ok(())
+}
+
+/// What was done, by whom.
+pub(crate) async fn all_done(store: &dyn Store) -> anyhow::Result<Vec<String>> {
+    let rows = store.query("select who, what from done order by who, what", &[]).await?;
+    rows.iter()
+        .map(|row| Ok(format!("{}: {}", row.get::<String>("who")?, row.get::<String>("what")?)))
+        .collect()
+}
