@@ -16,6 +16,8 @@ mod open;
 mod short;
 #[path = "postgres/suite.rs"]
 mod suite;
+#[path = "postgres/tls.rs"]
+mod tls;
 #[path = "postgres/units.rs"]
 mod units;
 #[path = "postgres/user_sql.rs"]

@@ -67,11 +67,15 @@ pub(crate) fn store_error(doing: &str, error: Error) -> StoreError {
     use StoreErrorKind as Kind;
     let (kind, hint) = match code(&error) {
         None => match &error {
-            Error::Io(_) | Error::Protocol(_) | Error::WorkerCrashed => {
-                (Kind::Unavailable, ": the server cannot be reached; ask again")
+            // What does not pass for TLS, such as a certificate of somebody else's, is told as malformed input.
+            Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                (Kind::Unavailable, ": no secure connection; look at sslmode and the certificates")
             }
             Error::Tls(_) => {
                 (Kind::Unavailable, ": no secure connection; look at sslmode and the certificates")
+            }
+            Error::Io(_) | Error::Protocol(_) | Error::WorkerCrashed => {
+                (Kind::Unavailable, ": the server cannot be reached; ask again")
             }
             Error::PoolTimedOut => (Kind::Unavailable, ": all connections are in use; ask again"),
             Error::PoolClosed => (Kind::Closed, ": the store has been closed"),
