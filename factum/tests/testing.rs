@@ -81,6 +81,7 @@ async fn shop(post: &Post) -> TestApp {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_event_caused_is_a_diagram_and_what_waits_comes_when_the_clock_is_moved() {
     let post = Post { shut: Arc::new(AtomicU32::new(1)), ..Post::default() };
+    // quote: begin
     let app = shop(&post).await;
     let id = app.given(&Placed { order: "42".into() }).await;
     let story = app.settled(id).await;
@@ -93,6 +94,7 @@ async fn what_one_event_caused_is_a_diagram_and_what_waits_comes_when_the_clock_
     app.advance(Duration::from_secs(2)).await;
     assert_eq!(*post.sent.lock().unwrap(), ["42"]);
     app.settled(id).await.without_trouble();
+    // quote: end
     app.stop().await;
 }
 

@@ -34,6 +34,7 @@ fn please(ask: Ask) -> Command {
     Command { account: "7".to_owned().try_into().unwrap(), ask }
 }
 
+// quote: begin
 #[test]
 fn what_is_there_can_be_withdrawn_and_no_more() {
     let account = given::<Account>([opened("7"), credited("7", 500)]);
@@ -41,6 +42,7 @@ fn what_is_there_can_be_withdrawn_and_no_more() {
     let refused = Refusal::TooLittle { asked: 501, balance: 500 };
     assert_eq!(account.when(please(Ask::Withdraw(cents(501)))), Err(refused));
 }
+// quote: end
 
 #[test]
 fn an_empty_account_is_closed_once_and_then_refuses() {
