@@ -112,7 +112,10 @@ async fn every_order_ends_and_no_step_happens_twice_however_often_the_program_is
         // A step that was held up by the kill for longer than the saga waits is undone: then it is, once.
         let is_undone = steps.contains(&"order.cancelled");
         assert!(is_undone || product == "teapot", "{order}: a samovar was shipped: {steps:?}");
-        assert_eq!(!is_undone, steps.contains(&"order.shipped") && !is_undone, "{order}: {steps:?}");
+        assert!(
+            is_undone || steps.contains(&"order.shipped"),
+            "{order}: neither shipped nor undone: {steps:?}"
+        );
         steps.retain(|step| *step != "saga.signalled");
         let all = steps.len();
         steps.sort_unstable();
