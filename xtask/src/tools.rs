@@ -103,15 +103,15 @@ pub fn or_skip(test: &str, name: &str) -> Option<PathBuf> {
     if group.is_installed() {
         return Some(group.installed);
     }
-    skip(test, name, std::env::var_os(SKIPS_ARE_HEARD).is_some());
+    println!("skipped: {}", why_skipped(test, name, std::env::var_os(SKIPS_ARE_HEARD).is_some()));
     None
 }
 
-/// Says that a test is skipped; fails it where its runner would keep that to itself.
-fn skip(test: &str, name: &str, is_heard: bool) {
+/// Why a test is skipped; fails it where its runner would keep that to itself.
+fn why_skipped(test: &str, name: &str, is_heard: bool) -> String {
     let reason = format!("{test}: the test tools {name} are missing (cargo xtask tools {name})");
     assert!(is_heard, "not run: {reason}");
-    println!("skipped: {reason}");
+    reason
 }
 
 impl Group {
@@ -243,7 +243,11 @@ mod tests {
 
     #[test]
     fn a_test_without_its_tools_is_skipped_where_that_is_heard() {
-        skip("languages::agree", "typescript", true);
+        let why = why_skipped("languages::agree", "typescript", true);
+        assert_eq!(
+            why,
+            "languages::agree: the test tools typescript are missing (cargo xtask tools typescript)"
+        );
     }
 
     #[test]
@@ -251,7 +255,7 @@ mod tests {
         expected = "not run: languages::agree: the test tools typescript are missing (cargo xtask tools"
     )]
     fn a_test_without_its_tools_fails_where_nobody_would_hear_that_it_was_skipped() {
-        skip("languages::agree", "typescript", false);
+        why_skipped("languages::agree", "typescript", false);
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn scaffolds_compile_and_fail_for_their_reasons(project: &Project) {
         assert!(said.contains(reason), "{reason} is not in:\n{said}");
     }
     assert!(
-        said.contains("payment_approved_is_known_afterwards ... ok")
+        said.contains("payment_approved_begins_an_instance ... ok")
             && said.contains("asking_twice_is_quiet ... ok"),
         "{said}"
     );

@@ -186,7 +186,7 @@ impl Admin {
     ) -> Result<ArchiveState, AdminError> {
         let store = self.store.as_ref();
         let begun = self.belongs(to).await?.max(plan.after);
-        take_over(store, to_maintenance, begun, plan.up_to, progress).await?;
+        take_over(store, to, to_maintenance, begun, plan.up_to, progress).await?;
         let mut query = within(plan.after, plan.up_to);
         let (mut events, mut last) = (0, None);
         loop {

@@ -80,7 +80,7 @@ pub async fn copy(
     let begun = to.head().await?;
     let mut copied = Copied { head: from.head().await?, ..Copied::default() };
     is_prefix(from, to, begun, copied.head).await?;
-    copied.events_new = take_over(from, maintenance, begun, Position::END, progress).await?;
+    copied.events_new = take_over(from, to, maintenance, begun, Position::END, progress).await?;
     let left_out = LeftOut::of(from).await?;
     copied.projections = left_out.projections;
     for kind in KINDS {
@@ -132,9 +132,13 @@ async fn is_prefix(
     }
 }
 
-/// Takes the events of a range over, behind what is there.
+/// Takes the events of a range over, behind what is there; answers how many it has brought.
+///
+/// A copy that was killed may have asked its server for one more page, which comes only now. What comes so is what was
+/// to come, so it is looked at and gone on behind.
 pub(super) async fn take_over(
     from: &dyn Store,
+    to: &dyn Store,
     maintenance: &dyn Maintenance,
     begun: Position,
     up_to: Position,
@@ -144,10 +148,18 @@ pub(super) async fn take_over(
     let mut taken = 0;
     loop {
         let page = from.read(&query).await?;
-        if !page.events.is_empty() {
-            maintenance.import(&page.events).await?;
-            taken += page.events.len() as u64;
+        if let Some(last) = page.events.last()
+            && let Err(error) = maintenance.import(&page.events).await
+        {
+            let there = to.head().await?;
+            if there <= query.after || there > last.position {
+                return Err(error.into());
+            }
+            is_prefix(from, to, there, page.head).await?;
+            query.after = there;
+            continue;
         }
+        taken += page.events.len() as u64;
         progress(page.end, page.head);
         if !page.more {
             return Ok(taken);

@@ -6,6 +6,7 @@
 mod agree;
 mod consumer;
 mod contracts;
+mod copying;
 mod crash;
 mod decider;
 mod inbox;
