@@ -76,13 +76,14 @@ async fn a_log_on_a_server_is_archived_and_restored() {
 fn killed(terminal: &Terminal, args: &[&str]) -> usize {
     let (mut life, mut kills) = (Duration::from_millis(60), 0);
     loop {
-        let mut child = terminal.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = terminal.command(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let began = Instant::now();
         while began.elapsed() < life && child.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(2));
         }
-        if let Some(status) = child.try_wait().unwrap() {
-            assert!(status.success());
+        if child.try_wait().unwrap().is_some() {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             return kills;
         }
         child.kill().unwrap();

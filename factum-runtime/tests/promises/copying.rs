@@ -12,6 +12,7 @@ use crate::kit::*;
 /// A target at which a page of an earlier copy comes just before the same page of this one.
 struct Late {
     store: SqliteStore,
+    _folder: tempfile::TempDir,
     has_come: AtomicBool,
     brings: Brings,
 }
@@ -60,12 +61,17 @@ impl Maintenance for Late {
 }
 
 fn late(brings: Brings) -> Late {
-    let store = SqliteStore::open("memory:", Options::default()).unwrap();
-    Late { store, has_come: AtomicBool::new(false), brings }
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    Late { store, _folder: folder, has_come: AtomicBool::new(false), brings }
 }
 
-async fn filled(events: u32) -> SqliteStore {
-    let store = SqliteStore::open("memory:", Options::default()).unwrap();
+fn open(folder: &tempfile::TempDir) -> SqliteStore {
+    SqliteStore::open(&folder.path().join("copied.db").display().to_string(), Options::default()).unwrap()
+}
+
+async fn filled(folder: &tempfile::TempDir, events: u32) -> SqliteStore {
+    let store = open(folder);
     for number in 0..events {
         step(&store, "a", number).await;
     }
@@ -74,7 +80,8 @@ async fn filled(events: u32) -> SqliteStore {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_goes_on_behind_a_page_that_an_earlier_one_had_asked_for() {
-    let (from, to) = (filled(1_500).await, late(Brings::ThePage));
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (filled(&folder, 1_500).await, late(Brings::ThePage));
     let copied = copy(&from, &to.store, &to, &mut |_, _| {}).await.unwrap();
     assert_eq!(copied.events, 1_500);
     assert!(copied.events_new < 1_500, "what the earlier one brought does not count: {copied:?}");
@@ -84,7 +91,8 @@ async fn a_copy_goes_on_behind_a_page_that_an_earlier_one_had_asked_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_stops_at_an_event_that_somebody_else_has_recorded_meanwhile() {
-    let (from, to) = (filled(3).await, late(Brings::SomethingElse));
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (filled(&folder, 3).await, late(Brings::SomethingElse));
     let refused = copy(&from, &to.store, &to, &mut |_, _| {}).await.unwrap_err().to_string();
     assert!(refused.contains("the target holds another log"), "{refused}");
 }
