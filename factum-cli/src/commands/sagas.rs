@@ -1,6 +1,7 @@
 //! `factum sagas`: instances by where they stand, what each did and what undoes it; resume one that is stuck, cancel one.
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use factum_core::{ConsumerName, SagaStatus};
 use factum_runtime::Admin;
 use factum_runtime::admin::{Cancel, Resume};
@@ -27,8 +28,8 @@ enum Action {
         /// The saga; all of them without it
         name: Option<ConsumerName>,
         /// Those that stand so, instead
-        #[arg(long, value_name = "STATUS")]
-        status: Option<StatusArg>,
+        #[arg(long, value_name = "STATUS", value_parser = status())]
+        status: Option<SagaStatus>,
         /// At most so many
         #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
@@ -65,27 +66,12 @@ enum Action {
     },
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum StatusArg {
-    Running,
-    Compensating,
-    Stuck,
-    Completed,
-    Compensated,
-    Cancelled,
-}
-
-impl From<StatusArg> for SagaStatus {
-    fn from(arg: StatusArg) -> Self {
-        match arg {
-            StatusArg::Running => Self::Running,
-            StatusArg::Compensating => Self::Compensating,
-            StatusArg::Stuck => Self::Stuck,
-            StatusArg::Completed => Self::Completed,
-            StatusArg::Compensated => Self::Compensated,
-            StatusArg::Cancelled => Self::Cancelled,
-        }
-    }
+/// A status, as it is written.
+fn status() -> impl TypedValueParser<Value = SagaStatus> {
+    PossibleValuesParser::new(SagaStatus::ALL.map(SagaStatus::as_str)).try_map(|word| {
+        let found = SagaStatus::ALL.into_iter().find(|status| status.as_str() == word);
+        found.ok_or_else(|| format!("{word} is no status of a saga"))
+    })
 }
 
 /// Those under way, the ones that need somebody first.
@@ -144,7 +130,7 @@ pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     let admin = reach::admin(&cx.settings)?;
     match args.action {
         Action::List { name, status, limit } => {
-            let statuses = status.map_or(LIVE.to_vec(), |status| vec![status.into()]);
+            let statuses = status.map_or(LIVE.to_vec(), |status| vec![status]);
             list(&admin, name.as_ref(), &statuses, limit as usize, cx).await
         }
         Action::Show { name, instance } => show(admin.saga(&name, &instance).await?, cx),

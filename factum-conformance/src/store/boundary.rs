@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use factum_core::{AppendError, Appended, Conflict, Envelope, Expected, Position, Query, Store};
+use tokio::task::JoinHandle;
 
 use super::StoreHarness;
 use super::kit::*;
@@ -79,6 +80,19 @@ pub(super) async fn a_boundary_looks_at_events_after_its_position_only(harness: 
     refusal(answer, "the append before this one is within the boundary");
 }
 
+/// How many of them recorded their event; the others must have met the boundary.
+async fn winners(rivals: Vec<JoinHandle<Result<Appended, AppendError>>>) -> usize {
+    let mut winners = 0;
+    for rival in rivals {
+        match rival.await.expect("a rival ends") {
+            Ok(_) => winners += 1,
+            Err(AppendError::Conflict(Conflict::Boundary { .. })) => {}
+            Err(other) => panic!("expected a conflict over a boundary, found {other:?}"),
+        }
+    }
+    winners
+}
+
 pub(super) async fn one_of_many_rivals_within_a_boundary_wins(harness: Harness) {
     let store = open(&harness).await;
     for round in 0..10 {
@@ -94,14 +108,7 @@ pub(super) async fn one_of_many_rivals_within_a_boundary_wins(harness: Harness) 
                 tokio::spawn(async move { store.append(&stream(&to), expected, &[taken]).await })
             })
             .collect();
-        let mut winners = 0;
-        for rival in rivals {
-            match rival.await.expect("a rival ends") {
-                Ok(_) => winners += 1,
-                Err(AppendError::Conflict(Conflict::Boundary { .. })) => {}
-                Err(other) => panic!("expected a conflict over a boundary, found {other:?}"),
-            }
-        }
+        let winners = winners(rivals).await;
         assert_eq!(winners, 1, "of 8 rivals for {seat}, one wins");
         assert_eq!(read(&*store, about([&seat])).await.len(), 1, "{seat} was taken more than once");
     }
@@ -156,14 +163,7 @@ pub(super) async fn one_of_many_rivals_over_two_boundaries_wins(harness: Harness
                 tokio::spawn(async move { store.append(&to, Expected::All(parts), &[taken]).await })
             })
             .collect();
-        let mut winners = 0;
-        for rival in rivals {
-            match rival.await.expect("a rival ends") {
-                Ok(_) => winners += 1,
-                Err(AppendError::Conflict(Conflict::Boundary { .. })) => {}
-                Err(other) => panic!("expected a conflict over a boundary, found {other:?}"),
-            }
-        }
+        let winners = winners(rivals).await;
         assert_eq!(winners, 1, "of 8 rivals over two boundaries, one wins");
     }
 }

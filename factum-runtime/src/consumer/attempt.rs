@@ -188,19 +188,20 @@ pub(crate) async fn attempt_of_many(
     }
 }
 
+/// What the saga that sent a command has written on it; nothing on what is no command of a saga.
+fn sender(command: &Envelope) -> Option<Undo> {
+    (command.event_type.kind == Kind::Command).then(|| Undo::of(&command.tags)).flatten()
+}
+
 /// Whether a saga sent it, and is told how it ends.
 pub(crate) fn sent_by_saga(arrived: &Arrived) -> bool {
-    let command = &arrived.envelope;
-    command.event_type.kind == Kind::Command && Undo::of(&command.tags).is_some()
+    sender(&arrived.envelope).is_some()
 }
 
 /// Tells the saga that sent a command how it ended, where it waits to hear of it.
 pub(crate) fn tell_saga(arrived: &Arrived, end: CommandEnd<'_>, ending: u32, work: &mut dyn Work) {
     let command = &arrived.envelope;
-    if command.event_type.kind != Kind::Command {
-        return;
-    }
-    if let Some((stream, told)) = Undo::of(&command.tags).and_then(|undo| undo.told(command, end, ending)) {
+    if let Some((stream, told)) = sender(command).and_then(|undo| undo.told(command, end, ending)) {
         work.append(stream, Expected::Any, vec![told]);
     }
 }
