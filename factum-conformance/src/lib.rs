@@ -22,6 +22,7 @@
 pub mod broker;
 pub mod compare;
 pub mod model;
+pub mod nats;
 pub mod postgres;
 pub mod promise;
 pub mod store;

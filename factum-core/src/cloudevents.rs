@@ -15,6 +15,7 @@ use crate::name::{ContentType, CorrelationId, NameError, PartitionKey};
 use crate::time::Timestamp;
 
 mod binding;
+mod carried;
 mod json;
 
 pub use binding::{from_http, from_kafka, to_http, to_kafka, to_structured};

@@ -26,7 +26,7 @@ pub mod store {
 }
 
 /// Brokers, for programs that need the adapter's own type.
-#[cfg(feature = "memory")]
+#[cfg(any(feature = "memory", feature = "nats"))]
 pub mod broker {
     pub use factum_broker::*;
 }
@@ -62,6 +62,16 @@ pub enum OpenError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Connects to the broker that a URL names: `nats://host:port`, or `memory:`. The module of the same name has adapters
+/// with options of their own.
+///
+/// # Errors
+/// When no adapter that is built in knows the URL, or the broker cannot be reached, refuses, or promises too little.
+#[cfg(any(feature = "memory", feature = "nats"))]
+pub async fn broker(url: &str) -> Result<Arc<dyn Broker>, BrokerError> {
+    factum_broker::open(url).await
 }
 
 /// Opens the store that a URL names, guarded by a catalog: `sqlite:orders.db` or `memory:`.

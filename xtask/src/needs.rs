@@ -22,13 +22,19 @@ pub struct Need {
 }
 
 /// Everything that tests call and Rust does not bring.
-pub const NEEDS: [Need; 3] = [
+pub const NEEDS: [Need; 4] = [
     Need { program: "curl", package: "curl", instead: None, why: "the quickstart, run as it is written" },
     Need {
         program: "pg_lsclusters",
         package: "postgresql",
         instead: Some("FACTUM_TEST_POSTGRES_URL"),
         why: "tests of the PostgreSQL store, on a server that they start",
+    },
+    Need {
+        program: "nats-server",
+        package: "nats-server",
+        instead: None,
+        why: "tests of the NATS broker, on servers that they start and kill",
     },
     Need {
         program: "chromium",
