@@ -29,11 +29,14 @@ pub(crate) mod session;
 pub(crate) mod shared;
 pub(crate) mod slots;
 pub(crate) mod tally;
+mod together;
 
 /// Most lanes of a consumer: one per slot.
 pub const LANES_MAX: usize = factum_core::SLOTS as usize;
 /// Most events that share a commit.
 pub const BATCH_MAX: usize = 1000;
+/// How many events of a saga share a commit: what it does is all in the store, and undone as a whole.
+const SAGA_BATCH: usize = 256;
 
 /// What a consumer's handlers do beyond their unit of work; decides what a replay may run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -309,7 +312,7 @@ impl Consumer {
         let routes = types.into_iter().map(|known| Route { known, at, handler: handler.clone() });
         let mut routes: Vec<Route> = routes.collect();
         routes.sort_by(|a, b| a.known.name.cmp(&b.known.name));
-        let named = Self::new(name.as_str()).undeclared();
+        let named = Self::new(name.as_str()).undeclared().batch(SAGA_BATCH);
         Self { name, at, routes, correlate: Some(correlate), ..named }
     }
 

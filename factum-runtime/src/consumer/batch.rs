@@ -23,6 +23,7 @@ use super::attempt::{Outcome, attempt_of_many};
 use super::lane::{Committed, Lane, LaneEnd, WRITE_HANDLED};
 use super::once::Marks;
 use super::reader::{Next, Portion};
+use super::together::Together;
 use crate::observe::count;
 
 /// Where each slot will stand, by number; the start where the batch has none of its events.
@@ -117,6 +118,9 @@ impl Lane {
         let mut work = self.begin().await?;
         if let Some(flight) = flights.back() {
             work = Box::new(Behind { inner: work, ended: flight.ended.clone() });
+        }
+        if self.shared.consumer.correlate.is_some() {
+            work = Box::new(Together::new(work));
         }
         let (mut ran, mut marks) = (0, Marks::default());
         let mut last = [Position::START; SLOTS as usize];
