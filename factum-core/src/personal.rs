@@ -3,6 +3,7 @@
 //! Handlers, replays and rebuilds go on after a subject was forgotten, because the type says that the value may be
 //! gone. Never shown: `Debug` and `Display` mask what is known, and so do errors met while reading one.
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -18,6 +19,79 @@ pub const FORGOTTEN_JSON: &str = r#"{"$forgotten":true}"#;
 
 /// The one field of the object that stands where a value is sealed: `{"$sealed":"…"}`.
 pub const SEALED_FIELD: &str = "$sealed";
+
+/// The one field of the object around a known value while [`places`] looks for it.
+const MARKED_FIELD: &str = "$personal";
+
+thread_local! {
+    /// Whether known values are written with a mark around them.
+    static MARKS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What serde_json makes of a value, and JSON pointers to every known [`Personal`] in it that is not `null`.
+///
+/// For what is kept beside the log and has no contract that says what of it is personal: its types say so.
+///
+/// ```
+/// # use factum_core::{Personal, personal::places};
+/// #[derive(serde::Serialize)]
+/// struct Order { id: u32, email: Personal<String> }
+///
+/// let (json, found) = places(&Order { id: 7, email: "ada@example.org".into() })?;
+/// assert_eq!(json, serde_json::json!({ "id": 7, "email": "ada@example.org" }));
+/// assert_eq!(found, ["/email"]);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// # Errors
+/// When the value has no JSON form.
+pub fn places<T: Serialize>(value: &T) -> Result<(serde_json::Value, Vec<String>), serde_json::Error> {
+    struct Marking;
+    impl Drop for Marking {
+        fn drop(&mut self) {
+            MARKS.set(false);
+        }
+    }
+    MARKS.set(true);
+    let marking = Marking;
+    let json = serde_json::to_value(value);
+    drop(marking);
+    let (mut json, mut found) = (json?, Vec::new());
+    unmark(&mut json, &mut String::new(), &mut Some(&mut found));
+    Ok((json, found))
+}
+
+/// Takes the marks away; within a personal value nothing is noted.
+fn unmark(value: &mut serde_json::Value, path: &mut String, found: &mut Option<&mut Vec<String>>) {
+    use serde_json::Value;
+    let length = path.len();
+    match value {
+        Value::Object(fields) if fields.len() == 1 && fields.contains_key(MARKED_FIELD) => {
+            let mut inner = fields.remove(MARKED_FIELD).unwrap_or_default();
+            if let (Some(found), false) = (found, inner.is_null()) {
+                found.push(path.clone());
+            }
+            unmark(&mut inner, path, &mut None);
+            *value = inner;
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                path.push('/');
+                path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                unmark(field, path, found);
+                path.truncate(length);
+            }
+        }
+        Value::Array(items) => {
+            for (at, item) in items.iter_mut().enumerate() {
+                path.push_str(&format!("/{at}"));
+                unmark(item, path, found);
+                path.truncate(length);
+            }
+        }
+        _ => {}
+    }
+}
 
 /// A value of a field that the contract marks as personal data.
 ///
@@ -116,6 +190,11 @@ impl<T: Serialize> Serialize for Personal<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap as _;
         match self {
+            Self::Known(value) if MARKS.get() => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry(MARKED_FIELD, value)?;
+                map.end()
+            }
             Self::Known(value) => value.serialize(serializer),
             Self::Forgotten => {
                 let mut map = serializer.serialize_map(Some(1))?;

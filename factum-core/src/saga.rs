@@ -18,7 +18,7 @@ mod code;
 mod instance;
 mod signalled;
 
-pub use code::{Code, Heard, Shape, StateJson, StepError, code_of};
+pub use code::{Code, Heard, Made, Shape, StateJson, StepError, code_of};
 pub use instance::{Effect, Incoming, Instance, SagaStatus, Undoing, hear};
 pub use signalled::{CommandEnd, SagaSignalled, Told, Undo};
 
@@ -111,9 +111,13 @@ pub trait Saga: Send + Sync + 'static {
     const GOES_ON_FROM: &'static [u32] = &[];
     /// The field that names the instance; every contract of its input marks it `identifier`.
     const CORRELATE: &'static str;
+    /// The field of the state that names, by pseudonym, whose the personal data in the state is. Needed as soon as the
+    /// state has some.
+    const SUBJECT: Option<&'static str> = None;
     /// The events that it follows.
     type Input: EventSet + Sync;
-    /// What it knows of one instance. Kept as JSON: personal data does not belong in it.
+    /// What it knows of one instance. Kept as JSON. Personal data stands in fields of type [`Personal`](crate::Personal):
+    /// those are sealed with the key of [`Saga::SUBJECT`], and forgotten with it.
     type State: Default + Send + Sync + Serialize + DeserializeOwned;
 
     /// What an event means.
@@ -279,6 +283,12 @@ impl Draft {
             category: self.category.clone(),
             topic: self.topic.clone(),
         }
+    }
+
+    /// The same, with another payload: one whose personal values are sealed, or opened.
+    #[must_use]
+    pub fn with_data(&self, data: String) -> Self {
+        Self { data, ..self.clone() }
     }
 
     /// As an envelope of its own, with tags beside those of its contract.

@@ -19,6 +19,7 @@ use crate::consumer::{Consumer, Handled, Handles};
 use crate::state::{SagaState, TimerState, as_seen, read};
 
 pub(crate) mod check;
+mod seal;
 pub(crate) mod timer;
 
 pub(crate) use check::SagaRefused;
@@ -117,6 +118,8 @@ impl Runs {
         let id = SagaState::id(&self.name, key.as_str());
         let found = cx.work().find(RecordKind::SAGA, &RecordQuery::id(id)).await?.pop();
         let before = found.as_ref().map(read::<SagaState>).transpose()?;
+        let gate = cx.gate().clone();
+        let before = before.map(|state| seal::opened(state, gate.as_ref())).transpose()?;
         let newest = self.versions.values().next_back();
         let of = before.as_ref().map(|state| state.instance.version);
         let Some(code) = of.map_or(newest, |version| code(&self.versions, version)) else {
@@ -142,8 +145,10 @@ impl Runs {
             key: key.to_string(),
             field: self.field.to_owned(),
             correlation,
+            seal: None,
             instance,
         };
+        let state = seal::sealed(state, gate.as_ref())?;
         let revision = found.map_or(0, |record| record.revision);
         cx.work().put(state.record(), as_seen(revision));
         Ok(())
@@ -204,7 +209,7 @@ fn append(envelope: Envelope, cx: &mut Context<'_>) -> Result<factum_core::Event
 fn failed(error: StepError) -> Failure {
     let reason = match &error {
         StepError::Decode(_) => "undecodable",
-        StepError::State { .. } => "state",
+        StepError::State { .. } | StepError::NoSubject { .. } => "state",
         StepError::Unwritable(_) => return error.into(),
     };
     let mut text = error.to_string();

@@ -17,6 +17,8 @@ mod kit;
 mod place;
 #[path = "personal/quiet.rs"]
 mod quiet;
+#[path = "personal/sagas.rs"]
+mod sagas;
 #[path = "personal/sealed.rs"]
 mod sealed;
 #[path = "personal/snapshots.rs"]

@@ -13,6 +13,8 @@ mod keys;
 mod kit;
 #[path = "personal/place/server.rs"]
 mod place;
+#[path = "personal/sagas.rs"]
+mod sagas;
 #[path = "personal/sealed.rs"]
 mod sealed;
 #[path = "personal/upcasts.rs"]

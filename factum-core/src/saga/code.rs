@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::{Action, Route, Saga, Signal};
 use crate::event::{DecodeError, EventSet, EventType};
 use crate::name::{ConsumerName, EventName, TimerName};
+use crate::personal::places;
 
 /// A state as it is kept.
 pub type StateJson = Value;
@@ -45,9 +46,32 @@ pub enum StepError {
         /// What does not fit.
         source: serde_json::Error,
     },
+    /// The state holds personal data, and nothing says whose.
+    #[error(
+        "the state holds personal data ({}), and nothing says whose: name the field of the state that holds the \
+         subject's pseudonym as the saga's `SUBJECT`, and fill it with the first personal value",
+        at.iter().map(|at| if at.is_empty() { "all of it" } else { at }).collect::<Vec<_>>().join(", ")
+    )]
+    NoSubject {
+        /// JSON pointers to it.
+        at: Vec<String>,
+    },
     /// Something that is to be recorded cannot be written.
     #[error("what the saga wants recorded cannot be written: {0}")]
     Unwritable(String),
+}
+
+/// What a step leads to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Made {
+    /// The state after it.
+    pub state: StateJson,
+    /// JSON pointers to the personal data in the state.
+    pub personal: Vec<String>,
+    /// Whose personal data it is, by pseudonym.
+    pub subject: Option<String>,
+    /// What to do about the signal.
+    pub actions: Vec<Action>,
 }
 
 /// One version of a saga, without its types.
@@ -73,12 +97,7 @@ pub trait Code: Send + Sync {
     ///
     /// # Errors
     /// When the event or the state cannot be read.
-    fn step(
-        &self,
-        state: Option<Value>,
-        from: u32,
-        heard: Heard<'_>,
-    ) -> Result<(Value, Vec<Action>), StepError>;
+    fn step(&self, state: Option<StateJson>, from: u32, heard: Heard<'_>) -> Result<Made, StepError>;
 }
 
 struct Typed<S>(PhantomData<fn() -> S>);
@@ -118,12 +137,7 @@ impl<S: Saga> Code for Typed<S> {
         Ok(S::route(&S::Input::decode(event_type, data)?))
     }
 
-    fn step(
-        &self,
-        state: Option<Value>,
-        from: u32,
-        heard: Heard<'_>,
-    ) -> Result<(Value, Vec<Action>), StepError> {
+    fn step(&self, state: Option<StateJson>, from: u32, heard: Heard<'_>) -> Result<Made, StepError> {
         let misfit = |source| StepError::State { version: from, by: S::VERSION, source };
         let signal = match heard {
             Heard::Event(event_type, data) => Signal::Event(S::Input::decode(event_type, data)?),
@@ -138,7 +152,13 @@ impl<S: Saga> Code for Typed<S> {
         };
         let state = S::evolve(state, &signal);
         let actions = S::react(&state, &signal);
-        Ok((serde_json::to_value(&state).map_err(misfit)?, actions))
+        let (state, personal) = places(&state).map_err(misfit)?;
+        let named = S::SUBJECT.and_then(|field| state.get(field)?.as_str());
+        let subject = named.filter(|name| !name.is_empty() && !personal.is_empty()).map(str::to_owned);
+        if subject.is_none() && !personal.is_empty() {
+            return Err(StepError::NoSubject { at: personal });
+        }
+        Ok(Made { state, personal, subject, actions })
     }
 }
 

@@ -72,6 +72,12 @@ pub struct Instance {
     pub status: SagaStatus,
     /// What the saga knows of it.
     pub state: Value,
+    /// JSON pointers to the personal data in the state.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub personal: Vec<String>,
+    /// Whose personal data it is, by pseudonym.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// Pending timers, and when they are due.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub timers: BTreeMap<TimerName, Timestamp>,
@@ -177,6 +183,8 @@ fn begun(version: u32, now: Timestamp) -> Instance {
         version,
         status: SagaStatus::Running,
         state: Value::Null,
+        personal: Vec::new(),
+        subject: None,
         timers: BTreeMap::new(),
         undo: Vec::new(),
         undoing: None,
@@ -290,9 +298,10 @@ impl<'a> Step<'a> {
     fn react(&mut self, heard: Heard<'_>) -> Result<(), StepError> {
         let version = self.instance.version;
         let state = (!std::mem::take(&mut self.is_new)).then(|| self.instance.state.take());
-        let (state, actions) = self.code.step(state, version, heard)?;
-        (self.instance.state, self.instance.version) = (state, self.code.version());
-        for action in actions {
+        let made = self.code.step(state, version, heard)?;
+        (self.instance.state, self.instance.version) = (made.state, self.code.version());
+        (self.instance.personal, self.instance.subject) = (made.personal, made.subject);
+        for action in made.actions {
             match action {
                 Action::Send(draft) => self.effects.push(Effect::Send(draft)),
                 Action::Emit(draft) => self.effects.push(Effect::Emit(draft)),

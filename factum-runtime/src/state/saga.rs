@@ -20,6 +20,9 @@ pub struct SagaState {
     pub field: String,
     /// The correlation id of the event that began it.
     pub correlation: String,
+    /// What the sealed values in it are bound to; none when nothing in it is sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<EventId>,
     /// Where it stands.
     pub instance: Instance,
 }

@@ -384,9 +384,9 @@ impl<S: Saga> Code for Recorder<S> {
         state: Option<factum_core::saga::StateJson>,
         from: ContractVersion,
         heard: Heard<'_>,
-    ) -> Result<(factum_core::saga::StateJson, Vec<Action>), StepError> {
-        let (state, actions) = self.inner.step(state, from, heard)?;
-        self.actions.lock().unwrap_or_else(PoisonError::into_inner).extend(actions.iter().cloned());
-        Ok((state, actions))
+    ) -> Result<factum_core::saga::Made, StepError> {
+        let made = self.inner.step(state, from, heard)?;
+        self.actions.lock().unwrap_or_else(PoisonError::into_inner).extend(made.actions.iter().cloned());
+        Ok(made)
     }
 }
