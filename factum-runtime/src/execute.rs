@@ -219,6 +219,7 @@ where
                 before: loaded.version.number(),
                 after: after.number(),
                 position: Position::START,
+                event: None,
             };
             let due = store.now().await?.plus(REPLY_WINDOW);
             let record = Record::new(

@@ -513,6 +513,9 @@ pub struct ReplyState {
     pub after: u64,
     /// Position of the last of them.
     pub position: Position,
+    /// The command itself, where it was sent and not executed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventId>,
 }
 
 impl State for ReplyState {

@@ -30,6 +30,12 @@ mod proxy;
 mod replays;
 #[path = "promises/saga.rs"]
 mod saga;
+#[path = "promises/saga_killed.rs"]
+mod saga_killed;
+#[path = "promises/saga_together.rs"]
+mod saga_together;
+#[path = "promises/send.rs"]
+mod send;
 #[path = "faults/trouble.rs"]
 mod server_trouble;
 #[path = "promises/share.rs"]

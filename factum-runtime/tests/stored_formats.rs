@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
-use factum_core::{Position, Record, RecordKind};
+use factum_core::{Kind, Position, Record, RecordKind, SagaStatus};
 use factum_runtime::state::{
-    ArchiveState, AuditEntry, ContractState, ControlState, InstanceState, KeyWaits, MigrationState,
-    ParkedKey, Path, ProjectionState, ReadAhead, ReplyState, SlotState, SnapshotState, Stage, State,
-    ThingState, Troubled, read,
+    ArchiveState, AuditEntry, CommandState, ContractState, ControlState, InstanceState, KeyWaits,
+    MigrationState, ParkedKey, Path, ProjectionState, ReadAhead, ReplyState, SagaState, ShapeState,
+    SlotState, SnapshotState, Stage, State, ThingState, TimerState, Troubled, read,
 };
 
 fn stored<T: State>(json: &'static str) -> T {
@@ -133,4 +133,43 @@ fn format_1_of_snapshots_is_read() {
     );
     assert_eq!((kept.code, kept.version.number(), kept.position), (2, 20, Position::at(41)));
     assert_eq!((kept.folded, kept.keys.len(), kept.state.as_str()), (u64::MAX, 1, "{}"));
+}
+
+#[test]
+fn format_1_of_sagas_is_read() {
+    let begun: SagaState = stored(
+        r#"{"format":1,"saga":"fulfilment","key":"42","field":"orderId","correlation":"c",
+            "instance":{"version":1,"status":"running","state":{"order":"42"},
+                "since":"2026-01-05T10:00:00Z","at":"2026-01-05T10:00:00Z"}}"#,
+    );
+    assert_eq!((begun.key.as_str(), begun.instance.status), ("42", SagaStatus::Running));
+    assert!(begun.instance.timers.is_empty() && begun.instance.undo.is_empty());
+    let stuck: SagaState = stored(
+        r#"{"format":1,"saga":"fulfilment","key":"42","field":"orderId","correlation":"c",
+            "instance":{"version":2,"status":"stuck","state":null,"timers":{"payment":"2026-01-05T11:00:00Z"},
+                "undo":[{"name":"refund.payment","version":1,"is_command":true,"category":"payment",
+                    "topic":"refund.payment","key":"p","tags":["orderId:42"],"data":"{}"}],
+                "undoing":{"draft":{"name":"stock.released","version":1,"category":"stock","topic":"stock.released",
+                    "key":"42","data":"{}"},"command":"0192f3c4-7e2a-7c3b-9d55-0d4e8f6a1b2c"},
+                "undone":["recall.parcel"],"error":"no","is_cancelled":true,
+                "since":"2026-01-05T10:00:00Z","at":"2026-01-05T10:00:01Z"}}"#,
+    );
+    let (instance, refund) = (&stuck.instance, &stuck.instance.undo[0]);
+    assert_eq!((refund.name().as_str(), refund.event_type().kind), ("refund.payment", Kind::Command));
+    assert_eq!(instance.undoing.as_ref().unwrap().draft.event_type().kind, Kind::Event);
+    assert_eq!((instance.timers.len(), instance.undone.len(), instance.is_cancelled), (1, 1, true));
+    let timer: TimerState = stored(
+        r#"{"format":1,"saga":"fulfilment","instance":"42","field":"orderId","timer":"payment",
+            "cause":"0192f3c4-7e2a-7c3b-9d55-0d4e8f6a1b2c","correlation":"c","since":"2026-01-05T10:00:00Z"}"#,
+    );
+    assert_eq!((timer.instance.as_str(), timer.timer.as_str()), ("42", "payment"));
+    let shape: ShapeState = stored(
+        r#"{"format":1,"shape":{"saga":"fulfilment","version":1,"correlate":"orderId","on":["order.placed.v1"],
+            "state":{"order":"text"}}}"#,
+    );
+    assert_eq!(shape.shape.on, ["order.placed.v1"]);
+    assert_eq!(
+        stored::<CommandState>(r#"{"format":1,"consumer":"payments.desk"}"#).consumer,
+        "payments.desk"
+    );
 }

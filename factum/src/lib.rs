@@ -10,9 +10,10 @@ pub use factum_core::*;
 pub use factum_runtime::{
     Admin, Anything, App, AsOf, Blocked, Consumer, ContractsRefused, DecideError, Disagreements, Effects,
     ExecuteError, ExecuteOptions, Executed, Idempotency, InlineStore, LoadError, Migration, MigrationError,
-    NewCall, OldCall, Ran, ReadSide, Relay, Replay, Running, SnapshotVerdict, Source, StartError, StateAt,
-    Status, TokioClock, admin, app, consumer, decide, decide_within, execute, execute_with, execute_within,
-    migration, observe, record_contracts, relay, ring, state, state_of, telemetry, verify_snapshot,
+    NewCall, OldCall, Ran, ReadSide, Relay, Replay, Running, SagaRefused, SendError, SendOptions, Sent,
+    SnapshotVerdict, Source, StartError, StateAt, Status, TokioClock, admin, app, consumer, decide,
+    decide_within, execute, execute_with, execute_within, migration, observe, record_contracts, relay, ring,
+    send, state, state_of, telemetry, verify_snapshot,
 };
 
 /// Contracts: catalogs, validation, and what generated code stands on.
@@ -38,7 +39,8 @@ pub mod testing;
 /// What most programs import.
 pub mod prelude {
     pub use factum_core::{
-        Context, Decider, Event, EventSet, Failure, Handler, Projection, Tables, event_set, values,
+        Action, Context, Decider, Event, EventSet, Failure, Handler, Projection, Route, Saga, Signal, Tables,
+        event_set, values,
     };
     pub use factum_runtime::{App, Consumer, ReadSide, Relay};
 }

@@ -32,15 +32,20 @@ pub async fn make_tables(store: &dyn Store) -> Result<(), AppendError> {
 // quote: begin
 /// All four services in one process.
 #[must_use]
-pub fn app(store: Arc<dyn Store>) -> App {
-    App::new(store)
-        .saga::<Fulfilment>()
+pub fn run_in(app: App) -> App {
+    app.saga::<Fulfilment>()
         .consumer(Consumer::new("payments.desk").on::<PaymentAsked>(PaymentDesk))
         .consumer(Consumer::new("inventory.shelf").on::<StockAsked>(Shelf))
         .consumer(Consumer::new("shipping.dispatch").on::<contracts::ShipOrder>(Dispatch))
         .projection(Shipments)
 }
 // quote: end
+
+/// The same over a store.
+#[must_use]
+pub fn app(store: Arc<dyn Store>) -> App {
+    run_in(App::new(store))
+}
 
 /// Records an event that comes from outside: a checkout, a carrier.
 ///

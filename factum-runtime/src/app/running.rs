@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use factum_core::{ConsumerName, Position, Query, Store, StoreError};
+use factum_core::{ConsumerName, EventSet, Position, Query, Store, StoreError};
 use tokio::task::JoinHandle;
 
 use super::Core;
@@ -16,6 +16,7 @@ use crate::consumer::session::control;
 use crate::consumer::shared::{Shared, Status};
 use crate::observe::{self, ConsumerFigures};
 use crate::projection::{filler, state_of};
+use crate::send::{SendError, SendOptions, Sent, send};
 use crate::stop::Stopper;
 use crate::watchdog::{Blocked, Watchdog};
 
@@ -62,6 +63,23 @@ impl Running {
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.core.store
+    }
+
+    /// Sends a command from outside a handler: durable when this returns, and handled by its one handler, in whatever
+    /// app that runs. [`Running::send_as`] takes an idempotency key.
+    ///
+    /// # Errors
+    /// When it is no command, breaks its contract, or the store fails.
+    pub async fn send<C: EventSet>(&self, command: &C) -> Result<Sent, SendError> {
+        self.send_as(command, &SendOptions::default()).await
+    }
+
+    /// The same, with an idempotency key or other metadata.
+    ///
+    /// # Errors
+    /// As [`send`](crate::send()).
+    pub async fn send_as<C: EventSet>(&self, command: &C, options: &SendOptions) -> Result<Sent, SendError> {
+        send(self.core.store.as_ref(), command, options).await
     }
 
     /// Operates this app's store.

@@ -112,7 +112,7 @@ const SYSTEM: &str = r#"{
 }"#;
 
 /// What an app says when it does not start; lines of this file are all called line 0.
-async fn disagreement(app: App) -> String {
+pub(crate) async fn disagreement(app: App) -> String {
     let error = match app.start().await {
         Err(StartError::Disagree(found)) => found.to_string(),
         Err(other) => panic!("refused for another reason: {other}"),

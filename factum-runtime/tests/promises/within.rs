@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use factum_core::{
-    Decider, Envelope, Event, EventType, Expected, PartitionKey, Query, Store, Tag, Tags, event_set,
+    Context, Decider, Envelope, Event, EventType, Expected, Failure, Handler, PartitionKey, Query, Store,
+    Tag, Tags, event_set,
 };
-use factum_runtime::{ExecuteError, ExecuteOptions, Idempotency, execute_within};
+use factum_runtime::{Consumer, ExecuteError, ExecuteOptions, Idempotency, decide_within, execute_within};
 
 use crate::kit::*;
 
@@ -211,4 +212,52 @@ async fn a_decision_over_tags_names_a_tag_and_takes_no_idempotency_key() {
         said(&[tag("courseId", "c1")], &keyed).await,
         "an idempotency key is kept for a stream, and this decision has none"
     );
+}
+
+/// Takes up who waits for a place: decides within the boundary, as a part of its own unit.
+struct Desk;
+
+impl Handler<Stepped> for Desk {
+    async fn handle(&self, waits: Stepped, cx: &mut Context<'_>) -> Result<(), Failure> {
+        let (course, student) = ("c1".to_owned(), waits.thing);
+        let tags = [tag("courseId", &course), tag("studentId", &student)];
+        let decided = decide_within::<Enrolment>(cx, &tags, Enrolled { course, student }).await;
+        decided.map_err(|error| error.into_failure(|_| "no-place".to_owned()))?;
+        cx.execute("insert into effect (thing, step) values ($1, 1)", factum_core::values!["enrolled"]);
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn handlers_that_decide_within_tags_overbook_nothing_while_others_ask_from_outside() {
+    const SEATS: u32 = 9;
+    let store = fresh();
+    open(store.as_ref(), "c1", SEATS).await;
+    let running = start(&store, Consumer::new("desk").on::<Stepped>(Desk).retry(quick())).await;
+    let outside = {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let mut taken = 0;
+            for number in 0..12 {
+                taken += enrol(store.as_ref(), "c1", &format!("outside{number}")).await.unwrap_or(0);
+            }
+            taken
+        })
+    };
+    for number in 0..12 {
+        step(store.as_ref(), &format!("inside{number}"), 1).await;
+    }
+    let taken = outside.await.unwrap();
+    running.settled(SOON).await.unwrap();
+    let all = enrolled(store.as_ref()).await;
+    let inside = all.iter().filter(|one| one.student.starts_with("inside")).count();
+    assert_eq!((all.len(), inside + taken), (SEATS as usize, SEATS as usize));
+    assert_eq!(
+        effects_of(store.as_ref(), "enrolled").await.len(),
+        inside,
+        "the decision and the rest are one"
+    );
+    let refused = running.admin().letters(factum_runtime::admin::Which::Refused, None).await.unwrap();
+    assert_eq!(refused.len(), 12 - inside, "who came too late is refused by name");
+    running.stop().await;
 }
