@@ -17,6 +17,7 @@ mod kit;
 mod projection;
 mod scene;
 mod staged;
+mod timers;
 mod twin;
 
 use kit::Kit;
@@ -24,7 +25,7 @@ use kit::Kit;
 /// A part: its name on the command line, and what measures its rows.
 type Part = (&'static str, fn(&mut Kit, &Runtime));
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     ("decode", decode::measure),
     ("dispatch", dispatch::measure),
     ("effects", effects::measure),
@@ -32,6 +33,7 @@ const PARTS: [Part; 8] = [
     ("delay", delay::measure),
     ("memory", child::measure_memory),
     ("restart", child::measure_restart),
+    ("timers", timers::measure),
     ("flagship", flagship::measure),
 ];
 
