@@ -7,8 +7,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use factum::testing::TestApp;
-use factum::{Consumer, Context, Event, EventType, Failure, Handler, PartitionKey, RetryPolicy};
+use factum::testing::{HandlerTest, TestApp, given_handler, given_policy};
+use factum::{
+    Action, Consumer, ConsumerName, Context, Event, EventType, Failure, Handler, PartitionKey, RetryPolicy,
+    Route, Saga, SagaStatus, Signal, Tag, Tags, event_set,
+};
 
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 struct Placed {
@@ -26,6 +29,10 @@ impl Event for Placed {
     fn key(&self) -> PartitionKey {
         self.order.parse().unwrap()
     }
+
+    fn tags(&self) -> Tags {
+        Tags::new([Tag::new("order", &self.order).unwrap()]).unwrap()
+    }
 }
 
 impl Event for Paid {
@@ -33,6 +40,10 @@ impl Event for Paid {
 
     fn key(&self) -> PartitionKey {
         self.order.parse().unwrap()
+    }
+
+    fn tags(&self) -> Tags {
+        Tags::new([Tag::new("order", &self.order).unwrap()]).unwrap()
     }
 }
 
@@ -71,9 +82,9 @@ async fn shop(post: &Post) -> TestApp {
         ..RetryPolicy::default()
     };
     let post = post.clone();
-    TestApp::open(|app| {
+    TestApp::open(move |app| {
         app.consumer(Consumer::new("payments").on::<Placed>(Pays))
-            .consumer(Consumer::new("post").on::<Paid>(post).retry(hourly))
+            .consumer(Consumer::new("post").on::<Paid>(post.clone()).retry(hourly.clone()))
     })
     .await
 }
@@ -115,4 +126,193 @@ async fn a_consumer_whose_effects_repeat_is_shown() {
     let id = app.given(&Placed { order: "42".into() }).await;
     app.settled(id).await;
     app.handled_twice("post", async || post.sent.lock().unwrap().clone()).await;
+}
+
+/// Charges a card, outside of the store.
+struct Card;
+
+impl Handler<Placed> for Card {
+    async fn handle(&self, event: Placed, cx: &mut Context<'_>) -> Result<(), Failure> {
+        match event.order.as_str() {
+            "free" => return Err(Failure::reject("nothing-to-pay")),
+            "silent" => return Err(Failure::named("psp-silent", "no answer")),
+            "later" => return Err(Failure::later(Duration::from_secs(60), "the desk opens at nine")),
+            _ => {}
+        }
+        cx.execute(
+            "insert into payment values ($1) on conflict do nothing",
+            factum::values![event.order.as_str()],
+        );
+        cx.emit(&Paid { order: event.order });
+        Ok(())
+    }
+}
+
+fn placed(order: &str) -> Placed {
+    Placed { order: order.into() }
+}
+
+fn card() -> HandlerTest<Placed, Card> {
+    given_handler::<Placed, _>(Card).sql("create table payment (id text primary key)")
+}
+
+#[test]
+fn a_handler_is_given_tables_and_an_event_and_shows_what_it_did() {
+    // quote: begin handler
+    card()
+        .when(placed("42"))
+        .then([Paid { order: "42".into() }])
+        .rows("select id from payment", &["42"])
+        .handled_twice("select id from payment");
+    card().when(placed("free")).is_refused("nothing-to-pay").rows("select id from payment", &[]);
+    card().when(placed("silent")).fails(Some("psp-silent"));
+    card().when(placed("later")).waits(Duration::from_secs(60));
+    // quote: end
+}
+
+#[test]
+#[should_panic(expected = "it should lead to\n  \nand leads to\n  order.paid.v1 {\"order\":\"42\"}")]
+fn what_a_handler_emits_beyond_what_is_expected_is_shown() {
+    card().when(placed("42")).then_nothing();
+}
+
+/// Counts what it is told, twice when told twice.
+struct Counter;
+
+impl Handler<Placed> for Counter {
+    async fn handle(&self, _: Placed, cx: &mut Context<'_>) -> Result<(), Failure> {
+        cx.execute("update count set n = n + 1", vec![]);
+        Ok(())
+    }
+}
+
+#[test]
+#[should_panic(expected = "hearing it twice changes")]
+fn a_handler_that_counts_twice_is_shown() {
+    let counter = given_handler::<Placed, _>(Counter).sql("create table count as select 0 as n");
+    counter.when(placed("42")).then_nothing().handled_twice("select n from count");
+}
+
+#[test]
+fn a_policy_tells_a_bad_event_from_an_outage() {
+    // quote: begin policy
+    let policy = RetryPolicy { attempts: 3, never: vec!["card-declined".into()], ..RetryPolicy::default() };
+    let second = Duration::from_secs(1);
+    given_policy(policy.clone())
+        .fails("order-1")
+        .is_tried_at_once()
+        .fails("order-1")
+        .waits(second)
+        .advance(second)
+        .fails("order-1")
+        .is_dead()
+        .holds_its_key()
+        .is_no_outage();
+    given_policy(policy.clone()).fails_as("order-1", "card-declined").is_dead();
+    // Five orders and no success between: it is the world that is broken, and no attempt is counted any more.
+    ["order-1", "order-2", "order-3", "order-4", "order-5"]
+        .into_iter()
+        .fold(given_policy(policy), |policy, order| policy.fails(order))
+        .is_outage()
+        .fails("order-5")
+        .has_counted("order-5", 0)
+        .succeeds("order-1")
+        .is_no_outage();
+    // quote: end
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_dies_when_it_has_recorded_an_event_goes_on_and_does_nothing_twice() {
+    let post = Post::default();
+    let app = shop(&post).await;
+    app.crash_after(1);
+    let id = app.given(&placed("42")).await;
+    app.settled(id).await.then(["order.placed", "order.paid"]).without_trouble();
+    assert_eq!(*post.sent.lock().unwrap(), ["42"]);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[should_panic(expected = "the app was to die, and recorded too few events for that")]
+async fn a_crash_that_never_comes_is_shown() {
+    let app = shop(&Post::default()).await;
+    app.crash_after(2);
+    let id = app.given(&placed("42")).await;
+    app.settled(id).await;
+    app.stop().await;
+}
+
+/// Asks for a payment and hears of it, or gives up.
+struct Checkout;
+
+event_set! {
+    enum Heard { Placed, Paid }
+}
+
+impl Saga for Checkout {
+    const NAME: ConsumerName = ConsumerName::constant("checkout");
+    const CORRELATE: &'static str = "order";
+    type Input = Heard;
+    type State = String;
+
+    fn route(event: &Heard) -> Route {
+        if matches!(event, Heard::Placed(_)) { Route::Starts } else { Route::Continues }
+    }
+
+    fn evolve(order: String, heard: &Signal<Heard>) -> String {
+        match heard {
+            Signal::Event(Heard::Placed(placed)) => placed.order.clone(),
+            _ => order,
+        }
+    }
+
+    fn react(order: &String, heard: &Signal<Heard>) -> Vec<Action> {
+        match heard {
+            Signal::Event(Heard::Placed(_)) => vec![
+                Action::send(&Charge { order: order.clone() }),
+                Action::start_timer("payment", Duration::from_secs(900)),
+            ],
+            _ => vec![Action::complete()],
+        }
+    }
+}
+
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+struct Charge {
+    order: String,
+}
+
+impl Event for Charge {
+    const TYPE: EventType = EventType::command("charge.card", 1, "payment", "charge.card");
+
+    fn key(&self) -> PartitionKey {
+        self.order.parse().unwrap()
+    }
+}
+
+struct Desk;
+
+impl Handler<Charge> for Desk {
+    async fn handle(&self, event: Charge, cx: &mut Context<'_>) -> Result<(), Failure> {
+        cx.emit(&Paid { order: event.order });
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saga_that_hears_the_whole_log_again_sends_nothing_again_wherever_it_died_before() {
+    for step in 1..=2 {
+        let desk = || Consumer::new("desk").on::<Charge>(Desk);
+        let app = TestApp::open(move |app| app.saga::<Checkout>().consumer(desk())).await;
+        app.crash_after(step);
+        let id = app.given(&placed("42")).await;
+        app.settled(id).await.then(["order.placed", "charge.card", "order.paid"]).without_trouble();
+        let observe = async || {
+            let saga = app.admin().saga(&Checkout::NAME, "42").await.unwrap();
+            (saga.instance.status, saga.instance.timers.len())
+        };
+        assert_eq!(observe().await, (SagaStatus::Completed, 0));
+        app.handled_twice("checkout", observe).await;
+        app.stop().await;
+    }
 }

@@ -23,6 +23,7 @@ impl Email {
 /// Tries until the mail server is back.
 const AWAY: u32 = 2;
 
+// quote: begin
 impl Handler<OrderPlaced> for Email {
     async fn handle(&self, order: OrderPlaced, cx: &mut Context<'_>) -> Result<(), Failure> {
         if self.tries.fetch_add(1, Ordering::SeqCst) < AWAY {
@@ -32,6 +33,7 @@ impl Handler<OrderPlaced> for Email {
         Ok(())
     }
 }
+// quote: end
 
 pub(crate) struct Inventory;
 
@@ -86,4 +88,59 @@ pub(crate) async fn all_done(store: &dyn Store) -> anyhow::Result<Vec<String>> {
     rows.iter()
         .map(|row| Ok(format!("{}: {}", row.get::<String>("who")?, row.get::<String>("what")?)))
         .collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+mod tests {
+    use std::time::Duration;
+
+    use factum::testing::{TestApp, given_handler};
+
+    use super::*;
+    use crate::contracts::CATALOG;
+
+    const TABLE: &str = "create table done (who text not null, what text not null)";
+    const ROWS: &str = "select who, what from done order by who, what";
+
+    // quote: begin test
+    #[test]
+    fn email_fails_while_the_mail_server_is_away_and_then_confirms() {
+        given_handler::<OrderPlaced, _>(Email::default())
+            .sql(TABLE)
+            .when(OrderPlaced::example())
+            .fails(None)
+            .when(OrderPlaced::example())
+            .fails(None)
+            .rows(ROWS, &[])
+            .when(OrderPlaced::example())
+            .then_nothing()
+            .rows(ROWS, &["email|42"]);
+    }
+    // quote: end
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_others_do_not_wait_for_the_one_that_fails() {
+        let email = Email::default();
+        let build = {
+            let email = email.clone();
+            move |app| consumers(&email).into_iter().fold(app, factum::App::consumer)
+        };
+        let app = TestApp::start(CATALOG, build).await;
+        prepare(app.store().as_ref()).await.unwrap();
+        app.given(&UserCreated::example()).await;
+        let id = app.given(&OrderPlaced::example()).await;
+        app.settled(id).await.then(["order.placed"]);
+        let done = async || all_done(app.store().as_ref()).await.unwrap();
+        let quick = ["analytics: order.placed", "analytics: user.created", "inventory: 42"];
+        assert_eq!(done().await, quick, "e-mail waits for its next attempt");
+        // Away once more, then back.
+        for _ in 0..2 {
+            app.advance(Duration::from_secs(60)).await;
+        }
+        assert_eq!((done().await.len(), email.tries()), (4, 3));
+        app.settled(id).await.without_trouble();
+        app.malformed::<OrderPlaced>(OrderPlaced::invalid_json()).await;
+        app.stop().await;
+    }
 }

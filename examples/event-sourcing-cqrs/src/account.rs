@@ -91,6 +91,7 @@ impl Decider for Account {
         }
     }
 
+    // quote: begin
     fn decide(state: &Self, Command { account, ask }: Command) -> Result<Vec<AccountEvent>, Refusal> {
         match (state, ask) {
             (Self::Unknown, Ask::Open(holder)) => Ok(vec![AccountOpened::new(account, holder).into()]),
@@ -109,6 +110,7 @@ impl Decider for Account {
             (Self::Unknown | Self::Closed, _) => Err(Refusal::NotOpen),
         }
     }
+    // quote: end
 
     fn snapshots() -> Option<Snapshots<Self>> {
         Some(Snapshots::new("account", 1).every(50))

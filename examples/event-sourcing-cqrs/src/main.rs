@@ -15,6 +15,7 @@ use factum::{
 
 type Done = Result<Executed<<Account as factum::Decider>::Event>, ExecuteError<Refusal>>;
 
+// quote: begin
 /// Asks something of an account.
 async fn ask(store: &dyn Store, id: &str, ask: Ask, key: Option<&str>) -> anyhow::Result<Done> {
     let account = id.to_owned().try_into()?;
@@ -23,6 +24,7 @@ async fn ask(store: &dyn Store, id: &str, ask: Ask, key: Option<&str>) -> anyhow
     let stream = stream(&account)?;
     Ok(execute::<Account>(store, &stream, Command { account, ask }, &options).await)
 }
+// quote: end
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

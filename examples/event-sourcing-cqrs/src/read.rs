@@ -8,6 +8,7 @@ use factum::{ConsumerName, Failure, Projection, ReadSide, Table, Tables, event_s
 use crate::account::AccountEvent;
 use crate::contracts::{AccountCredited, AccountDebited};
 
+// quote: begin
 /// What is on each account now.
 #[derive(Debug, Clone, Copy)]
 pub struct Balances;
@@ -41,6 +42,7 @@ impl Projection for Balances {
         Ok(())
     }
 }
+// quote: end
 
 event_set! {
     /// What moves money.
@@ -78,6 +80,7 @@ impl Projection for Statement {
     }
 }
 
+// quote: begin query
 /// What is on an account; nothing when there is none.
 ///
 /// # Errors
@@ -86,6 +89,7 @@ pub async fn balance(side: &ReadSide<Balances>, account: &str) -> anyhow::Result
     let rows = side.query("select cents from {balances} where account_id = $1", &values![account]).await?;
     rows.first().map(|row| Ok(row.get("cents")?)).transpose()
 }
+// quote: end
 
 /// Who has most, and how much.
 ///

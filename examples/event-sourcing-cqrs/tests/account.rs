@@ -44,6 +44,7 @@ fn what_is_there_can_be_withdrawn_and_no_more() {
 }
 // quote: end
 
+// quote: begin twice
 #[test]
 fn an_empty_account_is_closed_once_and_then_refuses() {
     let account = given::<Account>([opened("7"), credited("7", 1)]);
@@ -52,7 +53,9 @@ fn an_empty_account_is_closed_once_and_then_refuses() {
     let account = account.and([debited("7", 1), closed("7")]);
     assert_eq!(account.when(please(Ask::Deposit(cents(1)))), Err(Refusal::NotOpen));
 }
+// quote: end
 
+// quote: begin any
 #[test]
 fn no_sequence_of_commands_takes_an_account_below_zero() {
     any_commands::<Account>(
@@ -71,6 +74,7 @@ fn no_sequence_of_commands_takes_an_account_below_zero() {
         },
     );
 }
+// quote: end
 
 #[test]
 #[should_panic(expected = "the balance is 2, after these commands:\n  Command")]
@@ -90,6 +94,7 @@ fn a_broken_invariant_is_shown_with_the_commands_that_broke_it() {
     );
 }
 
+// quote: begin projected
 #[test]
 fn balances_and_statements_are_made_of_events_in_whatever_order_accounts_come() {
     let events = || [opened("7"), opened("8"), credited("7", 500), credited("8", 70), debited("7", 200)];
@@ -102,7 +107,9 @@ fn balances_and_statements_are_made_of_events_in_whatever_order_accounts_come() 
     let closed = projected(Balances, [opened("7"), closed("7")]);
     assert!(closed.rows(sql).is_empty(), "a closed account has no balance");
 }
+// quote: end
 
+// quote: begin malformed
 #[tokio::test]
 async fn an_app_takes_what_keeps_its_contract_and_refuses_the_rest() {
     let app = TestApp::start(CATALOG, |app| app.partial().projection(Statement)).await;
@@ -111,4 +118,12 @@ async fn an_app_takes_what_keeps_its_contract_and_refuses_the_rest() {
     let id = app.given(&credited("7", 500)).await;
     app.settled(id).await.then(["account.credited"]).without_trouble();
     app.stop().await;
+}
+// quote: end
+
+#[test]
+fn the_guide_shows_the_contract_as_it_is() {
+    let page = include_str!("../../../docs/guide/ten-steps.md");
+    let contract = include_str!("../contracts/account.credited.v1.yaml");
+    assert!(page.contains(&format!("```yaml\n{contract}```")), "copy the contract into step 1 of the page");
 }

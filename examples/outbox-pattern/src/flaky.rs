@@ -10,19 +10,20 @@ use factum::{
 };
 
 /// Loses one answer; counts what it was given.
-pub(crate) struct Flaky {
+pub struct Flaky {
     inner: Arc<MemoryBroker>,
     has_lost: AtomicBool,
     given: AtomicUsize,
 }
 
 impl Flaky {
-    pub(crate) fn new(inner: Arc<MemoryBroker>) -> Self {
+    /// In front of a broker.
+    pub fn new(inner: Arc<MemoryBroker>) -> Self {
         Self { inner, has_lost: AtomicBool::new(false), given: AtomicUsize::new(0) }
     }
 
     /// How many events it was given, repeated ones included.
-    pub(crate) fn given(&self) -> usize {
+    pub fn given(&self) -> usize {
         self.given.load(Ordering::SeqCst)
     }
 }

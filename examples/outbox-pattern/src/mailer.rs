@@ -5,7 +5,7 @@ use factum::{Context, Failure, Handler, Store, Work, values};
 use crate::contracts::OrderPlaced;
 
 /// Confirms each order.
-pub(crate) struct Confirm;
+pub struct Confirm;
 
 impl Handler<OrderPlaced> for Confirm {
     async fn handle(&self, order: OrderPlaced, cx: &mut Context<'_>) -> Result<(), Failure> {
@@ -16,7 +16,10 @@ impl Handler<OrderPlaced> for Confirm {
 }
 
 /// Makes the mailer's table.
-pub(crate) async fn prepare(store: &dyn Store) -> anyhow::Result<()> {
+///
+/// # Errors
+/// When the store fails.
+pub async fn prepare(store: &dyn Store) -> anyhow::Result<()> {
     let mut work: Box<dyn Work> = store.begin().await?;
     work.execute("create table if not exists letter (order_id text not null)".into(), vec![]);
     work.commit().await.into_result()?;
@@ -24,7 +27,10 @@ pub(crate) async fn prepare(store: &dyn Store) -> anyhow::Result<()> {
 }
 
 /// To whom it has written, one entry for each letter.
-pub(crate) async fn letters(store: &dyn Store) -> anyhow::Result<Vec<String>> {
+///
+/// # Errors
+/// When the store fails.
+pub async fn letters(store: &dyn Store) -> anyhow::Result<Vec<String>> {
     let rows = store.query("select order_id from letter order by order_id", &[]).await?;
     rows.iter().map(|row| Ok(row.get("order_id")?)).collect()
 }

@@ -11,12 +11,8 @@ use anyhow::{Context as _, ensure};
 use factum::broker::{MemoryBroker, MemoryOptions};
 use factum::{App, Consumer, Relay, Source, Store};
 
-mod contracts;
-mod flaky;
-mod mailer;
-mod shop;
-
-use shop::{End, Shop};
+use outbox_pattern::shop::{End, Shop};
+use outbox_pattern::{contracts, flaky, mailer};
 
 /// Longest that a reader is kept waiting.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -11,14 +11,15 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::contracts::{CATALOG, OrderPlaced};
 
 /// The shop's database; its events lie in the same file.
-pub(crate) struct Shop {
+pub struct Shop {
     connection: Connection,
-    pub(crate) store: Arc<SqliteStore>,
+    /// Where its events lie.
+    pub store: Arc<SqliteStore>,
 }
 
 /// What becomes of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
+pub enum End {
     /// It counts.
     Commit,
     /// It never was.
@@ -26,7 +27,11 @@ pub(crate) enum End {
 }
 
 impl Shop {
-    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+    /// Opens the file, and makes the table where there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
         let contracts = Arc::new(Contracts::try_from(CATALOG)?);
         let store = Arc::new(SqliteStore::open(&path.display().to_string(), Options::new(contracts))?);
         let connection = Connection::open(path)?;
@@ -35,7 +40,10 @@ impl Shop {
     }
 
     /// Takes an order: the row and the event, in one transaction.
-    pub(crate) fn place(&mut self, order: &str, item: &str, end: End) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When the database fails, or the event breaks its contract.
+    pub fn place(&mut self, order: &str, item: &str, end: End) -> anyhow::Result<()> {
         let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
         let mut tx = tx?;
         tx.execute("insert into orders values (?1, ?2)", [order, item])?;

@@ -1,4 +1,5 @@
 //! Tells four stories, one after the other: a parcel, a card that is declined, a product that is gone, no answer.
+//! In memory, or on the store that is named: `cargo run -p saga-pattern -- sqlite:shop.db`.
 
 #![expect(clippy::print_stdout, reason = "the story is told in the terminal")]
 
@@ -15,7 +16,8 @@ const FULFILMENT: ConsumerName = ConsumerName::constant("fulfilment");
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let store = factum::open("memory:", CATALOG).await?;
+    let url = std::env::args().nth(1).unwrap_or_else(|| "memory:".to_owned());
+    let store = factum::open(&url, CATALOG).await?;
     make_tables(store.as_ref()).await?;
     let running = app(store.clone()).start().await?;
     for (order, product, cents, title) in [

@@ -38,6 +38,7 @@ fn history(events: impl IntoIterator<Item = Heard>) -> Vec<Heard> {
     [Heard::from(placed())].into_iter().chain(events).collect()
 }
 
+// quote: begin then
 #[test]
 fn an_order_that_is_paid_gets_its_stock() {
     given_saga::<Fulfilment>([placed().into()])
@@ -52,6 +53,7 @@ fn an_order_that_is_paid_gets_its_stock() {
         .waits_for([("answer", PATIENCE)])
         .is(SagaStatus::Running);
 }
+// quote: end
 
 // quote: begin
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use factum_contract::fixture::Broken;
@@ -16,6 +16,7 @@ use factum_store::SqliteStore;
 use factum_store::sqlite::Options;
 
 use super::Story;
+use super::crash::{Fuse, Mortal};
 
 /// How long a test waits, by the clock on the wall, for what never comes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,16 +58,25 @@ const START: &str = "2026-01-05T10:00:00Z";
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct TestApp {
-    running: Running,
+    build: Box<dyn Fn(App) -> App + Send + Sync>,
+    store: Arc<dyn Store>,
     clock: ManualClock,
+    living: Mutex<Living>,
+}
+
+/// What ends with a crash.
+#[derive(Clone)]
+struct Living {
+    running: Arc<Running>,
+    fuse: Arc<Fuse>,
 }
 
 impl TestApp {
-    /// Starts an app without contracts.
+    /// Starts an app without contracts. `build` runs again when the app starts anew after a crash.
     ///
     /// # Panics
     /// When it does not start.
-    pub async fn open(build: impl FnOnce(App) -> App) -> Self {
+    pub async fn open(build: impl Fn(App) -> App + Send + Sync + 'static) -> Self {
         Self::over(Arc::new(factum_core::OpenGate), build).await
     }
 
@@ -76,33 +86,36 @@ impl TestApp {
     /// When the catalog is not valid, has personal data, or the app does not start.
     pub async fn start(
         catalog: impl TryInto<Contracts, Error: Into<ContractsError>>,
-        build: impl FnOnce(App) -> App,
+        build: impl Fn(App) -> App + Send + Sync + 'static,
     ) -> Self {
         let contracts: Result<Contracts, ContractsError> = catalog.try_into().map_err(Into::into);
         let contracts = contracts.unwrap_or_else(|error| panic!("the catalog cannot be used: {error}"));
         Self::over(Arc::new(contracts), build).await
     }
 
-    async fn over(gate: Arc<dyn factum_core::Gate>, build: impl FnOnce(App) -> App) -> Self {
+    async fn over(
+        gate: Arc<dyn factum_core::Gate>,
+        build: impl Fn(App) -> App + Send + Sync + 'static,
+    ) -> Self {
         let clock = ManualClock::at(START.parse().unwrap_or_default());
         let now = clock.clone();
         let options = Options::new(gate).now(move || Clock::now(&now));
         let store = SqliteStore::open("memory:", options).unwrap_or_else(|error| panic!("no store: {error}"));
-        let app = build(App::new(Arc::new(store)).clock(Arc::new(clock.clone())));
-        let running = app.start().await.unwrap_or_else(|error| panic!("the app does not start: {error}"));
-        Self { running, clock }
+        let (store, build): (Arc<dyn Store>, _) = (Arc::new(store), Box::new(build));
+        let living = Mutex::new(start(&store, &clock, &build).await);
+        Self { build, store, clock, living }
     }
 
     /// The store.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
-        self.running.store()
+        &self.store
     }
 
     /// What operators do.
     #[must_use]
     pub fn admin(&self) -> Admin {
-        self.running.admin()
+        self.living().running.admin()
     }
 
     /// Records an event in the stream of its category and key.
@@ -119,13 +132,24 @@ impl TestApp {
         id
     }
 
+    /// From now on the app dies as soon as its consumers, sagas and relays have recorded so many events: what they
+    /// committed last is there, nobody has heard of it, and nothing more is done. Whoever waits for the app then, with
+    /// [`settled`](Self::settled) or [`advance`](Self::advance), starts it anew over the same store, and waits on. What
+    /// the test itself records does not count.
+    ///
+    /// Run a story once for each step, and assert the same: what happens may not depend on when the app died.
+    pub fn crash_after(&self, events: u32) {
+        self.living().fuse.set(events);
+    }
+
     /// Waits until every consumer has taken in everything, and answers what this event caused.
     ///
     /// # Panics
     /// When that takes longer than half a minute by the clock on the wall: with what happened.
     pub async fn settled(&self, id: EventId) -> Story {
         let waited = self.rested().await;
-        let consumers: Vec<ConsumerName> = self.running.health().into_iter().map(|(name, _)| name).collect();
+        let health = self.living().running.health();
+        let consumers: Vec<ConsumerName> = health.into_iter().map(|(name, _)| name).collect();
         let trees = self.admin().trace(&id.to_string()).await;
         let story = Story::of(&trees.unwrap_or_else(|error| panic!("{error}")), &consumers);
         if let Err(why) = waited {
@@ -189,8 +213,17 @@ impl TestApp {
     }
 
     /// Stops the app.
+    ///
+    /// # Panics
+    /// When it was to die and recorded too little for that: such a test tests nothing.
     pub async fn stop(self) {
-        self.running.stop().await;
+        let living = self.living();
+        living.running.stop().await;
+        assert!(!living.fuse.is_set(), "the app was to die, and recorded too few events for that");
+    }
+
+    fn living(&self) -> Living {
+        self.living.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn head(&self) -> Position {
@@ -201,7 +234,20 @@ impl TestApp {
     async fn rested(&self) -> Result<(), String> {
         let resting = async {
             loop {
-                self.running.settled(PATIENCE).await.map_err(|error| error.to_string())?;
+                let living = self.living();
+                tokio::select! {
+                    biased;
+                    () = living.fuse.died() => {
+                        living.running.abort().await;
+                        // What the system sees at once of a dead process, a test must not wait a lease for.
+                        living.fuse.forget();
+                        living.running.stop().await;
+                        let anew = start(&self.store, &self.clock, &self.build).await;
+                        *self.living.lock().unwrap_or_else(PoisonError::into_inner) = anew;
+                        continue;
+                    }
+                    settled = living.running.settled(PATIENCE) => settled.map_err(|error| error.to_string())?,
+                }
                 if !self.is_anything_due().await.map_err(|error| error.to_string())? {
                     return Ok(());
                 }
@@ -224,6 +270,18 @@ impl TestApp {
         }
         Ok(false)
     }
+}
+
+async fn start(
+    store: &Arc<dyn Store>,
+    clock: &ManualClock,
+    build: &(dyn Fn(App) -> App + Send + Sync),
+) -> Living {
+    let fuse = Arc::new(Fuse::default());
+    let mortal = Mortal { inner: store.clone(), fuse: fuse.clone() };
+    let app = build(App::new(Arc::new(mortal)).clock(Arc::new(clock.clone())));
+    let running = app.start().await.unwrap_or_else(|error| panic!("the app does not start: {error}"));
+    Living { running: Arc::new(running), fuse }
 }
 
 /// An error with its causes.

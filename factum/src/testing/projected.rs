@@ -129,7 +129,7 @@ async fn rows<P: Projection>(
     Ok(rows)
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(value) => value.to_string(),

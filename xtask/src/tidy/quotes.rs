@@ -1,7 +1,8 @@
 //! Rust code in documents is a quotation of code that is compiled and run.
 //!
 //! A block of Rust stands under `<!-- from: PATH -->`, and is what that file holds between the lines `// quote: begin`
-//! and `// quote: end`, moved to the left. So no page shows code that does not work.
+//! and `// quote: end`, moved to the left. So no page shows code that does not work. A file with several passages names
+//! them: `<!-- from: PATH#NAME -->` is what stands below `// quote: begin NAME`.
 
 use crate::workspace::TextFile;
 
@@ -23,7 +24,8 @@ pub fn misquoted(documents: &[TextFile], read: impl Fn(&str) -> Option<String>) 
                 findings.push(finding(&document.path, block.line, text));
                 continue;
             };
-            let quoted = read(path).and_then(|text| passage(&text));
+            let (path, name) = path.split_once('#').unwrap_or((path, ""));
+            let quoted = read(path).and_then(|text| passage(&text, name));
             if quoted.as_deref() != Some(block.code.as_str()) {
                 let text = format!("is not what {path} holds between `{BEGIN}` and `{END}`");
                 findings.push(finding(&document.path, block.line, &text));
@@ -59,9 +61,11 @@ fn blocks(text: &str) -> Vec<Block<'_>> {
     found
 }
 
-/// The lines between the marks, without the indentation that they share.
-fn passage(text: &str) -> Option<String> {
-    let mut lines = text.lines().skip_while(|line| line.trim() != BEGIN);
+/// The lines between the marks of that name, without the indentation that they share.
+fn passage(text: &str, name: &str) -> Option<String> {
+    let is_begin =
+        |line: &&str| line.trim().strip_prefix(BEGIN).is_some_and(|rest| rest.trim_start() == name);
+    let mut lines = text.lines().skip_while(|line| !is_begin(line));
     lines.next()?;
     let inside: Vec<&str> = lines.take_while(|line| line.trim() != END).collect();
     let indent = |line: &&str| line.len() - line.trim_start().len();
@@ -78,7 +82,9 @@ mod tests {
         let document = TextFile { path: "a.md".to_owned(), text: document.to_owned() };
         misquoted(&[document], |path| {
             (path == "a.rs").then(|| {
-                "fn a() {\n    // quote: begin\n    b();\n\n    c();\n    // quote: end\n}\n".to_owned()
+                "fn a() {\n    // quote: begin\n    b();\n\n    c();\n    // quote: end\n}\n\
+                 // quote: begin last\nd();\n// quote: end\n"
+                    .to_owned()
             })
         })
     }
@@ -86,6 +92,7 @@ mod tests {
     #[test]
     fn a_true_quotation_is_fine() {
         assert!(found("<!-- from: a.rs -->\n\n```rust\nb();\n\nc();\n```\n").is_empty());
+        assert!(found("<!-- from: a.rs#last -->\n```rust\nd();\n```\n").is_empty());
         assert!(found("```sh\nls\n```\n```text\nuse a;\n```\n").is_empty());
     }
 
@@ -93,6 +100,7 @@ mod tests {
     fn a_wrong_or_missing_quotation_is_found() {
         assert_eq!(found("```rust\nb();\n```\n").len(), 1);
         assert_eq!(found("<!-- from: a.rs -->\n```rust\nb();\n```\n").len(), 1);
+        assert_eq!(found("<!-- from: a.rs#last -->\n```rust\nb();\n```\n").len(), 1);
         assert_eq!(found("<!-- from: gone.rs -->\n```rust,no_run\nb();\n```\n").len(), 1);
     }
 }

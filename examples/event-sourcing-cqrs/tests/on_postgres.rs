@@ -1,0 +1,18 @@
+//! The very same program on PostgreSQL: what it prints is what it prints in memory.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+use std::process::Command;
+
+use factum_conformance::postgres::fresh_url;
+
+fn told(url: &str) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_event-sourcing-cqrs")).arg(url).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn two_accounts_have_the_same_story_on_both_stores() {
+    assert_eq!(told(&fresh_url()), told("memory:"));
+}
