@@ -5,35 +5,68 @@
 //! have been lost. What stands beyond the log after that is found and named by its consumer.
 
 use factum_core::StoreError;
-use sqlx::{PgConnection, Row as _};
+use sqlx::{Connection as _, PgConnection, Row as _};
 
+use super::connect::Backend;
 use super::error::Doing as _;
+use super::names::Names;
+use super::shared::Shared;
 use super::statements::Statements;
 
 /// How far positions are moved on: more than any server appends between two syncs to its replica.
 const GAP: i64 = 1_000_000;
 
-/// Compares where the store is with where it was, and leaves the gap when they differ; true when they did.
-pub(super) async fn settle(
+const DOING: &str = "cannot look at the server's identity";
+
+/// Before anything is written over a new connection: the server behind the name may be another than before. Names behind
+/// numbers that only the old one had may mean something else on this one.
+pub(super) async fn arrive(
     connection: &mut PgConnection,
+    backend: &Backend,
     statements: &Statements,
-) -> Result<bool, StoreError> {
-    let doing = "cannot look at the server's identity";
-    let row = sqlx::query(statements.cluster_read.sql()).fetch_one(&mut *connection).await.doing(doing)?;
-    let was: Option<String> = row.try_get("was").doing(doing)?;
-    let now: String = row.try_get("now").doing(doing)?;
+    shared: &Shared,
+    names: &Names,
+) -> Result<(), StoreError> {
+    if shared.is_at(&backend.identity) {
+        return Ok(());
+    }
+    settle(connection, statements).await?;
+    names.forget();
+    shared.is_now_at(&backend.identity);
+    Ok(())
+}
+
+/// Compares where the store is with where it was, and leaves the gap when they differ; of many that come at the same
+/// time one does it.
+pub(super) async fn settle(connection: &mut PgConnection, statements: &Statements) -> Result<(), StoreError> {
+    let (was, now) = look(connection, statements).await?;
     if was.as_ref() == Some(&now) {
-        return Ok(false);
+        return Ok(());
+    }
+    let mut tx = connection.begin().await.doing(DOING)?;
+    sqlx::query(statements.cluster_lock.sql()).execute(&mut *tx).await.doing(DOING)?;
+    let (was, now) = look(&mut tx, statements).await?;
+    if was.as_ref() == Some(&now) {
+        return Ok(());
     }
     if let Some(was) = &was {
         let advance = sqlx::query(statements.advance.sql()).bind(GAP);
-        advance.execute(&mut *connection).await.doing(doing)?;
+        advance.execute(&mut *tx).await.doing(DOING)?;
         tracing::warn!(
             %was, %now, gap = GAP,
             "the store was restored, copied or failed over: positions skip a gap; what consumers saw may be missing"
         );
     }
     let write = sqlx::query(statements.cluster_write.sql()).bind(now).bind(was);
-    write.execute(&mut *connection).await.doing(doing)?;
-    Ok(true)
+    write.execute(&mut *tx).await.doing(DOING)?;
+    tx.commit().await.doing(DOING)
+}
+
+/// Where the store was last written to, and where it is.
+async fn look(
+    connection: &mut PgConnection,
+    statements: &Statements,
+) -> Result<(Option<String>, String), StoreError> {
+    let row = sqlx::query(statements.cluster_read.sql()).fetch_one(connection).await.doing(DOING)?;
+    Ok((row.try_get("was").doing(DOING)?, row.try_get("now").doing(DOING)?))
 }

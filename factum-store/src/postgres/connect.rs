@@ -8,7 +8,7 @@ use std::time::Duration;
 use factum_core::{StoreError, StoreErrorKind};
 use sqlx::{Connection as _, PgConnection, Row as _};
 
-use super::error::Doing as _;
+use super::error::{Doing as _, unanswered};
 use super::place::Place;
 use super::statements::Statements;
 
@@ -54,6 +54,8 @@ pub(super) struct Backend {
     /// The server's life that it belongs to: another after each start and each recovery, which forget transactions
     /// whose end had not reached the disk.
     pub(super) life: String,
+    /// Which server that is, on which of its timelines, and which of its databases.
+    pub(super) identity: String,
 }
 
 /// Connects and greets.
@@ -62,15 +64,14 @@ pub(super) async fn connect(
     statements: &Statements,
     purpose: Purpose,
 ) -> Result<(PgConnection, Backend), StoreError> {
-    let connecting = PgConnection::connect_with(&place.options);
-    let connected = tokio::time::timeout(CONNECT_MAX, connecting).await.map_err(|_| {
-        let message =
-            format!("cannot connect to {place}: no answer within {} s; ask again", CONNECT_MAX.as_secs());
-        StoreError::new(StoreErrorKind::Unavailable, message)
-    })?;
-    let mut connection = connected.doing(&format!("cannot connect to {place}"))?;
-    let backend = greet(&mut connection, statements, purpose).await?;
-    Ok((connection, backend))
+    let doing = format!("cannot connect to {place}");
+    let connecting = async {
+        let mut connection = PgConnection::connect_with(&place.options).await.doing(&doing)?;
+        let backend = greet(&mut connection, statements, purpose).await?;
+        Ok((connection, backend))
+    };
+    let connected = tokio::time::timeout(CONNECT_MAX, connecting).await;
+    connected.unwrap_or_else(|_| Err(unanswered(&doing, CONNECT_MAX)))
 }
 
 /// Sets what the connection needs, and refuses a server that may lose what it acknowledges.
@@ -108,5 +109,5 @@ pub(super) async fn greet(
         return Err(StoreError::new(StoreErrorKind::ReadOnly, message));
     }
     let pid = row.try_get("pid").doing("cannot set up the connection")?;
-    Ok(Backend { pid, started: text("started")?, life: text("life")? })
+    Ok(Backend { pid, started: text("started")?, life: text("life")?, identity: text("identity")? })
 }

@@ -3,6 +3,8 @@
 //! One place decides which trouble passes by itself, which may be tried again at once, and which means that the
 //! connection is gone. Never prints a URL or a value that the server did not print itself.
 
+use std::time::Duration;
+
 use factum_core::{StoreError, StoreErrorKind};
 use sqlx::Error;
 use sqlx::postgres::PgDatabaseError;
@@ -77,15 +79,20 @@ pub(crate) fn store_error(doing: &str, error: Error) -> StoreError {
             Error::Io(_) | Error::Protocol(_) | Error::WorkerCrashed => {
                 (Kind::Unavailable, ": the server cannot be reached; ask again")
             }
-            Error::PoolTimedOut => (Kind::Unavailable, ": all connections are in use; ask again"),
+            Error::PoolTimedOut => (
+                Kind::Unavailable,
+                ": no connection became free, and none could be made; ask again, or look at the server's \
+                 max_connections and the role's connection limit",
+            ),
             Error::PoolClosed => (Kind::Closed, ": the store has been closed"),
             Error::Configuration(_) => (Kind::Invalid, ": the URL or its certificates are wrong"),
             _ => (Kind::Other, ""),
         },
         Some("53100") => (Kind::Full, ": the server's disk is full; make room and ask again"),
-        Some("53300") => {
-            (Kind::Unavailable, ": the server has no connection left; ask again, or raise max_connections")
-        }
+        Some("53300") => (
+            Kind::Unavailable,
+            ": the server has no connection left; ask again, or raise max_connections or the role's connection limit",
+        ),
         Some("53200") => {
             (Kind::Unavailable, ": the server is out of memory; raise max_locks_per_transaction")
         }
@@ -98,7 +105,7 @@ pub(crate) fn store_error(doing: &str, error: Error) -> StoreError {
         Some("57P01" | "57P02" | "57P03" | "57P05" | "25P03") => {
             (Kind::Unavailable, ": the server ended the connection; ask again")
         }
-        Some("57014") => (Kind::Invalid, ": it took too long and was stopped"),
+        Some("57014") => (Kind::Unavailable, ": it took too long and was stopped; ask again"),
         Some("25006") => (Kind::ReadOnly, ": the server, or the connection, is read-only"),
         Some("42501") => {
             (Kind::ReadOnly, ": the role may not do this; grant it, or use the role that owns the schema")
@@ -125,6 +132,11 @@ pub(super) fn user_error(error: Error) -> StoreError {
         Some("25006") => {
             StoreError::new(StoreErrorKind::Invalid, "a query cannot write; use execute").because(error)
         }
+        // The same again takes as long again.
+        Some("57014") => {
+            let message = "the statement failed: it took too long and was stopped";
+            StoreError::new(StoreErrorKind::Invalid, message).because(error)
+        }
         Some(_) if Trouble::of(&error) == Trouble::Statement => {
             let error = store_error("the statement failed", error);
             match error.kind {
@@ -145,6 +157,12 @@ pub(super) fn user_error(error: Error) -> StoreError {
 pub(super) fn corrupt(position: i64, what: &str) -> StoreError {
     let message = format!("the event at position {position} is damaged: {what}");
     StoreError::new(StoreErrorKind::Corrupt, message)
+}
+
+/// The error of a question that a server, or the network before it, has left without an answer.
+pub(super) fn unanswered(doing: &str, within: Duration) -> StoreError {
+    let message = format!("{doing}: no answer within {} s; ask again", within.as_secs());
+    StoreError::new(StoreErrorKind::Unavailable, message)
 }
 
 /// The error of a store that has been closed.

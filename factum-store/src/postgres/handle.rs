@@ -24,7 +24,7 @@ use super::connect::{self, Purpose};
 use super::error::{Doing as _, closed};
 use super::place::Place;
 use super::read::Reading;
-use super::readers::{Lease, Readers};
+use super::readers::{self, Lease, Readers};
 use super::shared::Shared;
 use super::statements::Statements;
 use super::step::Step;
@@ -69,7 +69,7 @@ pub(super) struct Core {
     pub(super) shared: Arc<Shared>,
     pub(super) readers: Readers,
     pub(super) units: PgPool,
-    pub(super) reading: Reading,
+    pub(super) reading: Arc<Reading>,
     pub(super) seen: door::Seen,
     /// The tables of Factum's own, as the server numbers them.
     pub(super) own: Vec<Oid>,
@@ -199,17 +199,19 @@ async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHan
 
     let shared = Arc::new(Shared::new());
     shared.lives(&connected.1.life);
+    shared.is_now_at(&connected.1.identity);
+    let reading = Arc::new(Reading::new());
     let writers = if connections < WRITERS_FROM { 1 } else { WRITERS };
     let shareable = connections - FIXED - writers;
-    let reading = shareable.div_ceil(3);
+    let read = shareable.div_ceil(3);
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let (sender, queue) = mpsc::channel(QUEUE_MAX);
     let core = Arc::new(Core {
-        readers: Readers::new(place.clone(), Arc::clone(&statements), reading),
-        units: units(&place, &statements, &shared, shareable - reading),
+        readers: Readers::new(place.clone(), Arc::clone(&statements), read),
+        units: units(&place, &statements, &shared, &reading, shareable - read),
         gate,
         limits: Limits { event_bytes_max, ..Limits::default() },
-        reading: Reading::new(),
+        reading,
         seen: door::Seen::default(),
         own,
         now,
@@ -224,6 +226,7 @@ async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHan
         place: place.clone(),
         statements,
         shared: Arc::clone(&shared),
+        reading: Arc::clone(&core.reading),
         asks: asked,
         connection: None,
         hints,
@@ -238,8 +241,14 @@ async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHan
 }
 
 /// The connections in which units of work run.
-fn units(place: &Place, statements: &Arc<Statements>, shared: &Arc<Shared>, count: usize) -> PgPool {
-    let (statements, shared) = (Arc::clone(statements), Arc::clone(shared));
+fn units(
+    place: &Place,
+    statements: &Arc<Statements>,
+    shared: &Arc<Shared>,
+    reading: &Arc<Reading>,
+    count: usize,
+) -> PgPool {
+    let (statements, shared, reading) = (Arc::clone(statements), Arc::clone(shared), Arc::clone(reading));
     PgPoolOptions::new()
         .max_connections(u32::try_from(count).unwrap_or(u32::MAX))
         .acquire_timeout(ACQUIRE_MAX)
@@ -247,11 +256,15 @@ fn units(place: &Place, statements: &Arc<Statements>, shared: &Arc<Shared>, coun
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
             let (statements, shared) = (Arc::clone(&statements), Arc::clone(&shared));
+            let reading = Arc::clone(&reading);
             Box::pin(async move {
-                let greeted = connect::greet(connection, &statements, Purpose::Unit).await;
-                greeted
-                    .map(|backend| shared.lives(&backend.life))
-                    .map_err(|error| sqlx::Error::Configuration(error.into()))
+                let arrived = async {
+                    let backend = connect::greet(connection, &statements, Purpose::Unit).await?;
+                    cluster::arrive(connection, &backend, &statements, &shared, &reading.names).await?;
+                    shared.lives(&backend.life);
+                    Ok(())
+                };
+                arrived.await.map_err(|error: StoreError| sqlx::Error::Configuration(error.into()))
             })
         })
         .before_acquire(|connection, resting| {
@@ -326,7 +339,8 @@ impl Core {
 
     async fn page(&self, query: &Query, head: Position, may_rest: bool) -> Result<Page, StoreError> {
         let mut lease = self.lease(may_rest).await?;
-        let page = self.reading.page(&mut lease.connection, &self.statements, query, head).await?;
+        let reading = self.reading.page(&mut lease.connection, &self.statements, query, head);
+        let page = readers::in_time(reading).await?;
         self.readers.give_back(lease);
         Ok(page)
     }
@@ -347,7 +361,11 @@ impl Core {
     async fn lease(&self, may_rest: bool) -> Result<Lease, StoreError> {
         loop {
             let lease = self.readers.lease().await?;
-            if may_rest || !lease.rested {
+            if lease.made.as_ref().is_some_and(|backend| !self.shared.is_at(&backend.identity)) {
+                // Whoever writes next settles what else that means.
+                self.reading.names.forget();
+            }
+            if may_rest || lease.made.is_some() {
                 return Ok(lease);
             }
             // Dropped, it makes room for a new one.
@@ -361,7 +379,8 @@ impl Core {
     ) -> Result<Vec<Record>, StoreError> {
         let find = async |may_rest| {
             let mut lease = self.lease(may_rest).await?;
-            let found = record::find(&mut lease.connection, &self.statements, kind, query).await?;
+            let finding = record::find(&mut lease.connection, &self.statements, kind, query);
+            let found = readers::in_time(finding).await?;
             self.readers.give_back(lease);
             Ok(found)
         };
@@ -376,9 +395,12 @@ impl Core {
         door::check(sql)?;
         let query = async |may_rest| {
             let mut lease = self.lease(may_rest).await?;
-            let found = statement::query(&mut lease.connection, sql, params, Lock::None).await;
+            let found = readers::in_time(async {
+                let found = statement::query(&mut lease.connection, sql, params, Lock::None).await;
+                found.map_err(statement::Fault::into_store_error)
+            });
             // A statement that failed leaves its connection sound, unless that is what failed.
-            let found = found.map_err(statement::Fault::into_store_error);
+            let found = found.await;
             if found.as_ref().err().is_none_or(|error| !error.is_transient()) {
                 self.readers.give_back(lease);
             }
@@ -431,10 +453,11 @@ impl Core {
         text: &super::statements::Text,
     ) -> Result<sqlx::postgres::PgRow, StoreError> {
         let mut lease = self.lease(true).await?;
-        let row = sqlx::query(text.sql())
-            .fetch_one(&mut lease.connection)
-            .await
-            .doing("cannot look at the store")?;
+        let row = readers::in_time(async {
+            let row = sqlx::query(text.sql()).fetch_one(&mut lease.connection).await;
+            row.doing("cannot look at the store")
+        });
+        let row = row.await?;
         self.readers.give_back(lease);
         Ok(row)
     }

@@ -173,13 +173,10 @@ impl Line {
         if self.connection.is_some() {
             return Ok(());
         }
-        let Core { place, statements, reading, .. } = &*self.core;
-        let mut connected = connect::connect(place, statements, Purpose::Write).await?;
-        // The server behind the name may be another than before.
-        if cluster::settle(&mut connected.0, statements).await? {
-            reading.names.forget();
-        }
-        self.connection = Some(connected);
+        let Core { place, statements, shared, reading, .. } = &*self.core;
+        let (mut connection, backend) = connect::connect(place, statements, Purpose::Write).await?;
+        cluster::arrive(&mut connection, &backend, statements, shared, &reading.names).await?;
+        self.connection = Some((connection, backend));
         Ok(())
     }
 

@@ -11,13 +11,22 @@ use factum_core::{StoreError, StoreErrorKind};
 use sqlx::PgConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::connect::{self, Purpose};
-use super::error::closed;
+use super::connect::{self, Backend, Purpose};
+use super::error::{closed, unanswered};
 use super::place::Place;
 use super::statements::Statements;
 
+/// How long a question may go without an answer: longer than the server gives its statement.
+const ANSWER_MAX: Duration = Duration::from_secs(70);
+
 /// How long a question waits for a connection.
 const LEASE_MAX: Duration = Duration::from_secs(30);
+
+/// What a question over a lent connection answers, in time; what is lent to it is thrown away when it does not.
+pub(super) async fn in_time<T>(asking: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let answered = tokio::time::timeout(ANSWER_MAX, asking).await;
+    answered.unwrap_or_else(|_| Err(unanswered("cannot read", ANSWER_MAX)))
+}
 
 pub(super) struct Readers {
     place: Place,
@@ -29,8 +38,8 @@ pub(super) struct Readers {
 /// A connection on loan; dropped without being given back, it is closed.
 pub(super) struct Lease {
     pub(super) connection: PgConnection,
-    /// It has rested since it was last used.
-    pub(super) rested: bool,
+    /// Who is at the other end, of one that was just made; `None` for one that has rested.
+    pub(super) made: Option<Backend>,
     permit: OwnedSemaphorePermit,
 }
 
@@ -48,10 +57,10 @@ impl Readers {
         })?;
         let permit = permit.map_err(|_| closed())?;
         if let Some(connection) = self.idle().pop() {
-            return Ok(Lease { connection, rested: true, permit });
+            return Ok(Lease { connection, made: None, permit });
         }
-        let (connection, _) = connect::connect(&self.place, &self.statements, Purpose::Read).await?;
-        Ok(Lease { connection, rested: false, permit })
+        let (connection, backend) = connect::connect(&self.place, &self.statements, Purpose::Read).await?;
+        Ok(Lease { connection, made: Some(backend), permit })
     }
 
     /// Takes a connection back that is sound.

@@ -32,6 +32,8 @@ pub(super) struct Shared {
     clock: Mutex<Option<(Instant, i64)>>,
     /// The server's life in which a connection for units was last made.
     life: Mutex<Arc<str>>,
+    /// The server that the store was last found on.
+    identity: Mutex<Arc<str>>,
     /// Since when readers have been kept from what is committed.
     held: Mutex<Option<Instant>>,
 }
@@ -55,8 +57,19 @@ impl Shared {
             heard: AtomicBool::new(false),
             clock: Mutex::new(None),
             life: Mutex::new(Arc::from("")),
+            identity: Mutex::new(Arc::from("")),
             held: Mutex::new(None),
         }
+    }
+
+    /// Whether this is the server that the store was last found on.
+    pub(super) fn is_at(&self, identity: &str) -> bool {
+        &**lock(&self.identity) == identity
+    }
+
+    /// The store has been found on this server, and what that means has been done.
+    pub(super) fn is_now_at(&self, identity: &str) {
+        *lock(&self.identity) = Arc::from(identity);
     }
 
     /// A connection for units was made in this life of the server.

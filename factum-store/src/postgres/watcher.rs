@@ -14,10 +14,12 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 use sqlx::{PgConnection, Row as _};
 use tokio::sync::{mpsc, oneshot};
 
+use super::cluster;
 use super::connect::{self, Purpose};
-use super::error::store_error;
+use super::error::{store_error, unanswered};
 use super::fence::{self, Bounds};
 use super::place::Place;
+use super::read::Reading;
 use super::shared::Shared;
 use super::statements::Statements;
 
@@ -39,6 +41,10 @@ const IDLE: Duration = Duration::from_millis(50);
 /// Between two looks when nobody waits: only to know whether readers would be held up.
 const UNWATCHED: Duration = Duration::from_millis(500);
 
+/// How long a look may go without an answer: longer than the server gives its statement. A network that has gone silent
+/// would otherwise stop every reader of the process.
+const LOOK_MAX: Duration = Duration::from_secs(15);
+
 /// Between two attempts to connect again, when nobody asks.
 const BACK_OFF: Duration = Duration::from_millis(500);
 
@@ -58,6 +64,7 @@ pub(super) struct Watcher {
     pub(super) place: Place,
     pub(super) statements: Arc<Statements>,
     pub(super) shared: Arc<Shared>,
+    pub(super) reading: Arc<Reading>,
     pub(super) asks: mpsc::Receiver<Ask>,
     pub(super) connection: Option<PgConnection>,
     pub(super) hints: bool,
@@ -135,9 +142,22 @@ impl Watcher {
     }
 
     async fn look(&mut self) -> Result<Bounds, StoreError> {
+        match tokio::time::timeout(LOOK_MAX, self.look_once()).await {
+            Ok(looked) => looked,
+            Err(_) => {
+                self.connection = None;
+                Err(unanswered("cannot look how far readers may read", LOOK_MAX))
+            }
+        }
+    }
+
+    async fn look_once(&mut self) -> Result<Bounds, StoreError> {
         if self.connection.is_none() {
             let connected = connect::connect(&self.place, &self.statements, Purpose::Watch).await;
-            self.connection = Some(connected?.0);
+            let (mut connection, backend) = connected?;
+            let names = &self.reading.names;
+            cluster::arrive(&mut connection, &backend, &self.statements, &self.shared, names).await?;
+            self.connection = Some(connection);
         }
         let Some(connection) = &mut self.connection else { return Err(super::error::closed()) };
         let asked = Instant::now();
@@ -156,13 +176,15 @@ impl Watcher {
     /// Finds out who holds readers up, and tells.
     async fn name(&mut self, position: i64, since: Instant) {
         let Some(connection) = &mut self.connection else { return };
-        let by = match holders(connection, &self.statements).await {
-            Ok(holders) => holders.first().map(Holder::to_string).unwrap_or_default(),
-            Err(error) => {
-                tracing::debug!(%error, "cannot find out who holds readers up");
-                String::new()
-            }
-        };
+        let asked = tokio::time::timeout(LOOK_MAX, holders(connection, &self.statements)).await;
+        let by =
+            match asked.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into())) {
+                Ok(holders) => holders.first().map(Holder::to_string).unwrap_or_default(),
+                Err(error) => {
+                    tracing::debug!(%error, "cannot find out who holds readers up");
+                    String::new()
+                }
+            };
         tracing::warn!(position, held_s = since.elapsed().as_secs(), %by, "an open transaction holds readers up");
     }
 
