@@ -64,6 +64,14 @@ impl Reveal {
 impl KeysArgs {
     /// The ring of keys of the store that the settings name.
     pub(crate) fn ring(&self, settings: &Settings) -> Result<Arc<KeyRing>, CliError> {
+        let at = self.at(settings)?;
+        let master = MasterKey::from_env().map_err(|error| CliError::unreachable(error.to_string()))?;
+        let ring = KeyRing::open(&at, master).map_err(|error| CliError::unreachable(told(&error)))?;
+        Ok(Arc::new(ring))
+    }
+
+    /// Where the keys of the store are that the settings name; there are some.
+    pub(crate) fn at(&self, settings: &Settings) -> Result<KeysAt, CliError> {
         let at = match &self.keys {
             Some(path) => KeysAt::File(path.clone()),
             None => KeysAt::beside(settings.store()?).ok_or_else(|| {
@@ -78,9 +86,7 @@ impl KeysArgs {
             return Err(CliError::unreachable(what)
                 .hint("pass --keys FILE; an app whose contracts have personal data makes it"));
         }
-        let master = MasterKey::from_env().map_err(|error| CliError::unreachable(error.to_string()))?;
-        let ring = KeyRing::open(&at, master).map_err(|error| CliError::unreachable(told(&error)))?;
-        Ok(Arc::new(ring))
+        Ok(at)
     }
 }
 

@@ -18,11 +18,13 @@ mod cache;
 mod cipher;
 mod file;
 mod master;
+mod moved;
 #[cfg(feature = "postgres")]
 mod server;
 
 pub use file::KeysAt;
 pub use master::{MasterKey, MasterKeyError};
+pub use moved::{MoveError, Moved};
 
 use cache::Cache;
 use cipher::{DataKey, Sealed};
@@ -53,6 +55,13 @@ impl Row {
             None => SubjectState::Forgotten { number: self.number },
         }
     }
+}
+
+/// A subject as it is moved: its row, and when it was forgotten, in microseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    row: Row,
+    forgotten_at: Option<i64>,
 }
 
 /// What shows that a master key is the one of a ring.
@@ -91,6 +100,18 @@ trait KeyTable: Send {
     ) -> Result<u64, StoreError>;
     /// Keys, and subjects that were forgotten.
     fn counts(&mut self) -> Result<(u64, u64), StoreError>;
+    /// Keeps everybody else from changing the table until it is emptied, or this is dropped.
+    fn hold(&mut self) -> Result<(), StoreError>;
+    /// Subjects behind a number, by number, forgotten ones too; none when there are no more.
+    fn entries(&mut self, after: u64) -> Result<Vec<Entry>, StoreError>;
+    /// Becomes another ring, with all of its subjects, in one commit; the table has none yet.
+    fn take_over(
+        &mut self,
+        ring: &Ring,
+        entries: &mut dyn FnMut(u64) -> Result<Vec<Entry>, StoreError>,
+    ) -> Result<(), StoreError>;
+    /// Destroys every key, for good, and the table; whoever held it lets go.
+    fn end(&mut self) -> Result<(), StoreError>;
 }
 
 /// A ring of keys, open.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use factum::keys::{KeyOptions, KeysAt, MasterKey, MasterKeyError};
+use factum::keys::{KeyOptions, MasterKey, MasterKeyError};
 use orders::role::Role;
 use orders::shop::{OpenError, Settings, Shop};
 use orders::simulation::Behaviour;
@@ -37,7 +37,7 @@ struct Arguments {
     #[arg(long, default_value = "./data/orders.db")]
     data: PathBuf,
     /// A store elsewhere, for many processes: postgres://user:password@host/database (built with `--features postgres`).
-    /// Keys of personal data stay beside --data.
+    /// Keys of personal data lie beside it, in a schema of their own.
     #[arg(long, env = "ORDERS_STORE", hide_env_values = true, value_name = "URL")]
     store: Option<String>,
     /// What this process runs: orders, payments, stock or all. The others run elsewhere on the same store.
@@ -182,8 +182,8 @@ fn redacted(url: &str) -> String {
     }
 }
 
-/// The keys of personal data beside the data, under the master key of the environment, else one that lies there too:
-/// good for a try, and too near for a real shop.
+/// The keys of personal data beside the store, under the master key of the environment, else one that lies beside the
+/// data: good for a try, and too near for a real shop.
 fn keys(data: &Path, place: &Place) -> Result<KeyOptions, String> {
     let told = |error: MasterKeyError| error.to_string();
     if place.is_memory {
@@ -196,8 +196,7 @@ fn keys(data: &Path, place: &Place) -> Result<KeyOptions, String> {
         std::fs::create_dir_all(folder)
             .map_err(|error| format!("folder {} cannot be written: {error}", folder.display()))?;
     }
-    let at = if place.is_file { None } else { KeysAt::beside(&data.display().to_string()) };
-    let options = KeyOptions { at, ..KeyOptions::default() };
+    let options = KeyOptions::default();
     if let Some(master) = MasterKey::given().map_err(told)? {
         return Ok(options.master(master));
     }

@@ -1,10 +1,12 @@
 //! `factum keys`: the ring of keys behind a store's personal data, and the master key that wraps it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Subcommand;
-use factum_core::Keys as _;
-use factum_store::keys::MasterKey;
+use factum_core::{Keys as _, OpenGate};
+use factum_runtime::Admin;
+use factum_store::keys::{KeyRing, KeysAt, MasterKey, MoveError};
 use serde::Serialize;
 
 use super::{Cx, Done};
@@ -35,6 +37,12 @@ enum Action {
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
     },
+    /// Move every key to beside another store, after `factum copy`; stop the apps first; kept in the audit
+    Move {
+        /// The store beside which they are to lie
+        #[arg(long, value_name = "STORE")]
+        to: String,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -57,6 +65,14 @@ struct RotateJson {
     master: String,
 }
 
+#[derive(Debug, Serialize)]
+struct MoveJson {
+    from: String,
+    to: String,
+    kept: u64,
+    forgotten: u64,
+}
+
 pub(crate) async fn run(args: &Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     match &args.action {
         None => list(args, cx),
@@ -74,6 +90,7 @@ pub(crate) async fn run(args: &Args, cx: &mut Cx<'_>) -> Result<Done, CliError> 
             }
             Ok(Done::Clean)
         }
+        Some(Action::Move { to }) => move_to(args, to, cx).await,
         Some(Action::Rotate { to }) => {
             let ring = args.keys.ring(&cx.settings)?;
             let old = ring.master_fingerprint();
@@ -96,6 +113,36 @@ pub(crate) async fn run(args: &Args, cx: &mut Cx<'_>) -> Result<Done, CliError> 
             Ok(Done::Clean)
         }
     }
+}
+
+async fn move_to(args: &Args, to: &str, cx: &mut Cx<'_>) -> Result<Done, CliError> {
+    let from = args.keys.at(&cx.settings)?;
+    let beside = KeysAt::beside(to).filter(|at| *at != KeysAt::Memory);
+    let beside = beside.ok_or_else(|| {
+        CliError::usage(format!("keys cannot lie beside {}", reach::redacted(to)))
+            .hint("name a store in a file or on a server: factum keys move --to postgres://host/database")
+    })?;
+    // It has to be there before its keys, so that the audit is kept with them.
+    let target = Admin::new(reach::open_at(to, Arc::new(OpenGate))?.store);
+    let master = MasterKey::from_env().map_err(|error| CliError::unreachable(error.to_string()))?;
+    let moved = KeyRing::move_to(&from, &beside, &master).map_err(|error| match error {
+        MoveError::Taken { .. } => CliError::refused(told(&error)),
+        error => CliError::unreachable(told(&error)),
+    })?;
+    let (from, beside) = (from.to_string(), beside.to_string());
+    target.audit_moved_keys(&from, &beside).await?;
+    if cx.out.is_json() {
+        let (kept, forgotten) = (moved.kept, moved.forgotten);
+        cx.out.json(&MoveJson { from, to: beside, kept, forgotten })?;
+        return Ok(Done::Clean);
+    }
+    let head = cx.out.paint().style(Style::Green, "moved");
+    let what = counted(moved.kept, "key");
+    let forgotten = counted(moved.forgotten, "forgotten subject");
+    cx.out.line(format!("{head} to {beside}: {what}, {forgotten}; nothing is left in {from}"))?;
+    cx.out
+        .line("the master key is the same; copies of the old place hold the keys until you destroy them")?;
+    Ok(Done::Clean)
 }
 
 fn list(args: &Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {

@@ -140,6 +140,7 @@ async fn what_is_printed_as_json_is_what_the_page_says() {
     let store = shop.store();
     note(open(&shop).as_ref()).await;
     let keys = shop.folder().join("shop.keys.db").display().to_string();
+    assert_eq!(shop.code(&["migrate", "--store", "moved.db"]), 0);
     let contracts = Terminal::contracts().display().to_string();
     let light = Terminal::contracts().join("../asyncapi/light.yaml").display().to_string();
     crate::migration::in_shadow(&shop.store()).await;
@@ -190,6 +191,13 @@ async fn what_is_printed_as_json_is_what_the_page_says() {
         ),
         ("factum keys", &[&["keys", "--keys", &keys]]),
         ("factum keys new", &[&["keys", "new", "next.key"]]),
+        (
+            "factum keys move",
+            &[
+                &["keys", "--keys", &keys, "move", "--to", "moved.db"],
+                &["keys", "--keys", "moved.keys.db", "move", "--to", &store],
+            ],
+        ),
         ("factum keys rotate", &[&["keys", "--keys", &keys, "rotate", "--to", "next.key"]]),
         (
             "factum publish",

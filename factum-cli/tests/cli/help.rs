@@ -6,7 +6,7 @@ use crate::look::shown;
 use crate::terminal::Terminal;
 
 /// Commands that stand at the end of a command line.
-pub(crate) const COMMANDS: [&[&str]; 71] = [
+pub(crate) const COMMANDS: [&[&str]; 72] = [
     &["tail"],
     &["log"],
     &["stream"],
@@ -36,6 +36,7 @@ pub(crate) const COMMANDS: [&[&str]; 71] = [
     &["replay"],
     &["forget"],
     &["keys"],
+    &["keys", "move"],
     &["keys", "new"],
     &["keys", "rotate"],
     &["migrate"],

@@ -176,3 +176,59 @@ async fn the_master_key_is_rotated_and_the_old_one_opens_nothing() {
     std::fs::rename(terminal.folder().join("next.key"), terminal.folder().join("master.key")).unwrap();
     assert!(run(&terminal, &["event", "1", "--reveal"]).contains(CANARY));
 }
+
+/// Copies a store, moves its keys after it, and looks whether what was sealed opens there, and what was forgotten does not.
+async fn keys_follow(from: &Terminal, to: &Terminal) {
+    let target = to.store();
+    assert_eq!(from.code(&["copy", &from.store(), &target]), 0);
+    std::fs::copy(from.folder().join("master.key"), to.folder().join("master.key")).unwrap();
+    let said = run(from, &["keys", "move", "--to", &target]);
+    assert!(said.contains(", 1 forgotten subject; nothing is left in "), "{said}");
+    assert!(said.contains("[exit 0]"), "{said}");
+    assert!(run(to, &["event", "1", "--reveal"]).contains(CANARY));
+    assert!(run(to, &["event", "2", "--reveal"]).contains("$forgotten"));
+    assert!(run(to, &["audit", "--action", "move-keys"]).contains("move-keys"));
+    // There is nothing left to move, or to open anything with.
+    let again = run(from, &["keys", "move", "--to", &target]);
+    assert!(again.contains("no key") && again.contains("[exit 3]"), "{again}");
+    assert!(!run(from, &["event", "1", "--reveal"]).contains(CANARY));
+    // Numbers of keys go on behind those that came.
+    let master = MasterKey::read(&to.folder().join("master.key")).unwrap();
+    let ring = Arc::new(KeyRing::open(&KeysAt::beside(&target).unwrap(), master).unwrap());
+    let gate = Arc::new(Contracts::try_from(CATALOG).unwrap().keys(ring));
+    let store = factum_store::open(&target, gate.clone()).unwrap().store;
+    let customer = format!("new-at-{}", if target.contains("://") { "server" } else { "file" });
+    let data = format!("{{\"customerId\":\"{customer}\",\"email\":\"{CANARY}\",\"plan\":\"gold\"}}");
+    let event = gate.envelope("customer.joined", Bytes::from(data)).unwrap();
+    store.append(&event.stream().unwrap(), Expected::Any, &[event]).await.unwrap();
+    factum_runtime::ring::bind(store.as_ref()).await.unwrap();
+}
+
+#[tokio::test]
+async fn keys_follow_their_store_into_another_file() {
+    let shop = customers().await;
+    assert!(run(&shop, &["forget", "c-2", "--yes"]).contains("[exit 0]"));
+    let home = Terminal::new();
+    keys_follow(&shop, &home).await;
+    // Keys of others are never mixed with them.
+    let others = customers().await;
+    std::fs::copy(home.folder().join("master.key"), others.folder().join("master.key")).unwrap();
+    std::fs::remove_file(others.folder().join("shop.keys.db")).unwrap();
+    let own = MasterKey::read(&others.folder().join("master.key")).unwrap();
+    let ring = KeyRing::open(&KeysAt::beside(&others.store()).unwrap(), own).unwrap();
+    factum_core::Keys::forget(&ring, "c-9").unwrap();
+    drop(ring);
+    let said = run(&home, &["keys", "move", "--to", &others.store()]);
+    assert!(said.contains("has keys of another ring already") && said.contains("[exit 1]"), "{said}");
+    assert!(run(&home, &["event", "1", "--reveal"]).contains(CANARY), "nothing was destroyed");
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn keys_follow_their_store_to_a_server_and_back() {
+    let shop = customers().await;
+    assert!(run(&shop, &["forget", "c-2", "--yes"]).contains("[exit 0]"));
+    let server = Terminal::on(factum_conformance::postgres::fresh_url());
+    keys_follow(&shop, &server).await;
+    keys_follow(&server, &Terminal::new()).await;
+}

@@ -212,6 +212,14 @@ impl Admin {
         self.note("rotate", ring, format!("from master key {from} to {to}")).await
     }
 
+    /// Notes that the keys of personal data lie elsewhere from now on.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn audit_moved_keys(&self, from: &str, to: &str) -> Result<(), AdminError> {
+        self.note("move-keys", to, format!("from {from}")).await
+    }
+
     async fn note(&self, action: &str, target: &str, detail: String) -> Result<(), AdminError> {
         let mut work = self.store.begin().await?;
         work.put(self.audit_record(action, target, detail).await?, Guard::Absent);

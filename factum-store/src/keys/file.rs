@@ -12,7 +12,7 @@ use std::time::Duration;
 use factum_core::{StoreError, StoreErrorKind, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, Transaction, TransactionBehavior};
 
-use super::{KeyTable, Proof, Row, Wrap, cipher};
+use super::{Entry, KeyTable, Proof, Row, Wrap, cipher};
 
 /// "Fkey": what the file says that it is.
 const APPLICATION_ID: i64 = 0x466b_6579;
@@ -310,6 +310,53 @@ impl KeyTable for KeyFile {
             Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))
         });
         counts.map_err(|error| failed("read", error))
+    }
+
+    fn hold(&mut self) -> Result<(), StoreError> {
+        self.connection.execute_batch("begin immediate").map_err(|error| failed("written", error))
+    }
+
+    fn entries(&mut self, after: u64) -> Result<Vec<Entry>, StoreError> {
+        let sql = |error| failed("read", error);
+        let mut entries = self.connection.prepare_cached(include_str!("sql/entries.sql")).map_err(sql)?;
+        let found = entries
+            .query_map([after.cast_signed()], |row| Ok(Entry { row: read(row)?, forgotten_at: row.get(3)? }));
+        found.and_then(Iterator::collect).map_err(sql)
+    }
+
+    fn take_over(
+        &mut self,
+        ring: &Ring,
+        entries: &mut dyn FnMut(u64) -> Result<Vec<Entry>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let sql = |error| failed("written", error);
+        let tx = self.begin()?;
+        let Proof { fingerprint, bytes } = &ring.proof;
+        tx.execute(include_str!("sql/ring_become.sql"), (&ring.name, fingerprint, bytes)).map_err(sql)?;
+        let mut after = 0;
+        loop {
+            let page = entries(after)?;
+            let Some(last) = page.last() else { break };
+            after = last.row.number;
+            for Entry { row, forgotten_at } in &page {
+                let number = row.number.cast_signed();
+                let subject = (number, &row.subject, forgotten_at);
+                tx.execute(include_str!("sql/entry_insert.sql"), subject).map_err(sql)?;
+                if let Some(wrapped) = &row.wrapped {
+                    tx.execute(include_str!("sql/key_insert.sql"), (number, wrapped)).map_err(sql)?;
+                }
+            }
+        }
+        tx.commit().map_err(sql)
+    }
+
+    fn end(&mut self) -> Result<(), StoreError> {
+        let sql = |error| failed("written", error);
+        for statement in [include_str!("sql/key_clear.sql"), include_str!("sql/subject_clear.sql"), "commit"]
+        {
+            self.connection.execute_batch(statement).map_err(sql)?;
+        }
+        self.write_anew()
     }
 }
 

@@ -15,7 +15,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _
 use tokio::runtime::Runtime;
 
 use super::file::Ring;
-use super::{KeyTable, Proof, Row, Wrap, cipher};
+use super::{Entry, KeyTable, Proof, Row, Wrap, cipher};
 use crate::postgres::error::store_error;
 use crate::postgres::place::Place;
 
@@ -368,6 +368,83 @@ impl KeyTable for KeyServer {
                 let number = |index| row.try_get::<i64, _>(index).map(i64::cast_unsigned);
                 Ok((number(0)?, number(1)?))
             })
+        })
+    }
+
+    fn hold(&mut self) -> Result<(), StoreError> {
+        self.ask(|session| {
+            session.begin()?;
+            session.run("written", async |own, place| {
+                own.execute(sqlx::raw_sql(text(place, include_str!("server/hold.sql")))).await.map(|_| ())
+            })
+        })
+    }
+
+    fn entries(&mut self, after: u64) -> Result<Vec<Entry>, StoreError> {
+        self.ask(move |session| {
+            session.run("read", async |own, place| {
+                let entries = sqlx::query(text(place, include_str!("server/entries.sql")));
+                let found = entries.bind(after.cast_signed()).fetch_all(own).await?;
+                let entry = |it: &PgRow| Ok(Entry { row: row(it)?, forgotten_at: it.try_get(3)? });
+                found.iter().map(entry).collect()
+            })
+        })
+    }
+
+    fn take_over(
+        &mut self,
+        ring: &Ring,
+        entries: &mut dyn FnMut(u64) -> Result<Vec<Entry>, StoreError>,
+    ) -> Result<(), StoreError> {
+        self.ask(Session::begin)?;
+        let (name, fingerprint, bytes) =
+            (ring.name.clone(), ring.proof.fingerprint.clone(), ring.proof.bytes.clone());
+        self.ask(move |session| {
+            session.run("written", async |own, place| {
+                let other = sqlx::query(text(place, include_str!("server/ring_become.sql")));
+                other.bind(&name).bind(&fingerprint).bind(&bytes).execute(own).await.map(|_| ())
+            })
+        })?;
+        let mut after = 0;
+        loop {
+            let page = entries(after)?;
+            let Some(last) = page.last() else { break };
+            after = last.row.number;
+            let (mut numbers, mut subjects, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut keyed, mut keys) = (Vec::new(), Vec::new());
+            for Entry { row, forgotten_at } in page {
+                numbers.push(row.number.cast_signed());
+                subjects.push(row.subject);
+                forgotten.push(forgotten_at);
+                if let Some(wrapped) = row.wrapped {
+                    keyed.push(row.number.cast_signed());
+                    keys.push(wrapped);
+                }
+            }
+            self.ask(move |session| {
+                session.run("written", async |own, place| {
+                    let insert = sqlx::query(text(place, include_str!("server/entries_insert.sql")));
+                    insert.bind(&numbers).bind(&subjects).bind(&forgotten).execute(&mut *own).await?;
+                    let insert = sqlx::query(text(place, include_str!("server/key_insert.sql")));
+                    insert.bind(&keyed).bind(&keys).execute(own).await.map(|_| ())
+                })
+            })?;
+        }
+        self.ask(|session| {
+            session.run("written", async |own, place| {
+                let next = sqlx::query(text(place, include_str!("server/subject_next.sql")));
+                next.execute(own).await.map(|_| ())
+            })?;
+            session.end("commit")
+        })
+    }
+
+    fn end(&mut self) -> Result<(), StoreError> {
+        self.ask(|session| {
+            session.run("written", async |own, place| {
+                own.execute(sqlx::raw_sql(text(place, include_str!("server/end.sql")))).await.map(|_| ())
+            })?;
+            session.end("commit")
         })
     }
 }
