@@ -113,6 +113,8 @@ pub struct ConsumerInfo {
     pub needs: Vec<(Needs, usize)>,
     /// What a replay may do, when catalog or code said so.
     pub on_replay: Option<Replay>,
+    /// It began without positions up to here, which were archived.
+    pub lacks: Option<Position>,
 }
 
 impl ConsumerInfo {
@@ -247,6 +249,7 @@ impl Admin {
                 projection: fillers.get(&record.group).cloned(),
                 needs: Vec::new(),
                 on_replay: None,
+                lacks: None,
             });
             if let Some(needs) = state.needs {
                 add_needs(&mut info.needs, needs);
@@ -273,6 +276,7 @@ impl Admin {
                 let control = read::<ControlState>(&record)?;
                 info.paused = control.paused.then_some(control.reason);
                 info.on_replay = control.on_replay;
+                info.lacks = control.lacks;
             }
         }
         let mut infos: Vec<ConsumerInfo> = infos.into_values().collect();

@@ -28,6 +28,7 @@ pub(crate) mod reader;
 pub(crate) mod session;
 pub(crate) mod shared;
 pub(crate) mod slots;
+mod standing;
 pub(crate) mod tally;
 mod together;
 

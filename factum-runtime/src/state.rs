@@ -155,6 +155,9 @@ pub struct ControlState {
     /// What a replay may do, as catalog or code said when the consumer last started.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "replay_word")]
     pub on_replay: Option<Replay>,
+    /// It began without positions up to here, which were archived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lacks: Option<Position>,
 }
 
 /// A word that this release does not know counts as the careful one that is never wrong.

@@ -117,6 +117,9 @@ async fn move_out(
     let admin = Admin::new(opened.store.clone());
     let up_to = before.before(&admin).await?;
     let plan = admin.plan_archive(up_to).await?;
+    if plan.events == 0 {
+        return nothing(cx, file, &plan);
+    }
     if dry_run {
         return report(cx, file, &plan, unhandled, false);
     }
@@ -142,6 +145,19 @@ async fn move_out(
     admin.archive(&plan, unhandled, opened.maintenance.as_ref(), to, &mut told).await?;
     drop(bar);
     report(cx, file, &plan, unhandled, true)
+}
+
+/// There is nothing to move: no trouble for whoever asks every night.
+fn nothing(cx: &mut Cx<'_>, file: &str, plan: &ArchivePlan) -> Result<Done, CliError> {
+    if cx.out.is_json() {
+        return report(cx, file, plan, Unhandled::Refuse, false);
+    }
+    let before = match plan.after.number() {
+        0 => "nothing was archived before".to_owned(),
+        last => format!("positions up to {last} were archived before"),
+    };
+    cx.out.line(format!("nothing to move to {file}: {before}, and no other event is old enough"))?;
+    Ok(Done::Clean)
 }
 
 fn report(

@@ -72,8 +72,11 @@ impl Admin {
     /// What moving everything up to a position out of the log would do; changes nothing. A range that was begun comes
     /// first, whatever the position.
     ///
+    /// A plan without events says that there is nothing to move: all of it was moved before, or the log does not go back
+    /// so far.
+    ///
     /// # Errors
-    /// `Refused` when there is nothing to move; or when the store fails.
+    /// When the store fails.
     pub async fn plan_archive(&self, up_to: Position) -> Result<ArchivePlan, AdminError> {
         let last = self.archives().await?.pop();
         if let Some(begun) = last.as_ref().filter(|range| range.moving) {
@@ -89,17 +92,22 @@ impl Admin {
             });
         }
         let after = last.map_or(Position::START, |range| range.up_to);
-        let Some(newest) = last_event(self.store.as_ref(), Position::END).await? else {
-            return Err(AdminError::Refused("the log is empty: there is nothing to move out".to_owned()));
+        let nothing = ArchivePlan {
+            after,
+            up_to: after,
+            events: 0,
+            spared: 0,
+            times: None,
+            held_by: Vec::new(),
+            projections: Vec::new(),
+            is_begun: false,
         };
+        let Some(newest) = last_event(self.store.as_ref(), Position::END).await? else { return Ok(nothing) };
         // By its last event a log knows where it ends.
         let up_to = up_to.min(Position::at(newest.position.number() - 1));
         let (events, times) = self.range(after, up_to).await?;
         if events == 0 {
-            let first = self.first(after).await?;
-            return Err(AdminError::Refused(format!(
-                "there is nothing to move out up to position {up_to}: the oldest event that can go is at {first}"
-            )));
+            return Ok(nothing);
         }
         let consumers = self.consumers().await?;
         let behind = consumers.iter().filter(|info| info.position < up_to);
@@ -128,6 +136,9 @@ impl Admin {
         (to, to_maintenance, name): (&dyn Store, &dyn Maintenance, &str),
         progress: Progress<'_>,
     ) -> Result<ArchiveState, AdminError> {
+        if plan.events == 0 {
+            return Err(AdminError::Refused("there is nothing to move out".to_owned()));
+        }
         if let Some((consumer, at)) = plan.held_by.iter().min_by_key(|(_, at)| *at)
             && unhandled == Unhandled::Refuse
         {
@@ -347,12 +358,6 @@ impl Admin {
             }
             query.after = page.end;
         }
-    }
-
-    async fn first(&self, after: Position) -> Result<Position, AdminError> {
-        let query = Query { limit: 1, ..within(after, Position::END) };
-        let found = self.store.read(&query).await?.events.pop();
-        Ok(found.map_or(after, |event| event.position))
     }
 }
 

@@ -44,6 +44,15 @@ impl Admin {
                     format!("`factum consumers resume {name}`"),
                 );
             }
+            if let Some(up_to) = info.lacks {
+                say(
+                    false,
+                    format!("consumer {name} began without positions up to {up_to}, which were archived"),
+                    format!(
+                        "`factum archive` lists the files; restore them, then `factum consumers reset {name} --to 1 --effects`"
+                    ),
+                );
+            }
             for (needs, slots) in &info.needs {
                 let what = format!(
                     "consumer {name} waits with {} for an instance that reads {needs}",

@@ -115,6 +115,9 @@ impl Admin {
             let mut control = record.as_ref().map(read::<ControlState>).transpose()?.unwrap_or_default();
             control.generation += 1;
             control.replay = replay.clone();
+            if to(Position::START) == Some(Position::START) {
+                control.lacks = None;
+            }
             let new = Record::new(RecordKind::CONSUMER, "control", name.as_str(), to_bytes(&control));
             work.put(new, as_seen(record.map_or(0, |record| record.revision)));
             work.put(audit.clone(), Guard::Absent);

@@ -17,6 +17,7 @@ use super::lane::{Lane, LaneEnd};
 use super::reader::{self, Routes};
 use super::shared::{Shared, Status};
 use super::slots::{self, Held, Taken};
+use super::standing;
 use crate::state::{ControlState, ParkedKey, read};
 use crate::stop::{Stop, Stopper};
 
@@ -80,7 +81,12 @@ async fn session(shared: &Arc<Shared>, stop: &Stop) -> Result<Ended, StoreError>
         rest(shared, stop, TICK).await;
         return Ok(Ended::Again);
     }
-    let Taken { mut held, needs } = slots::take(shared).await?;
+    let taken = slots::take(shared).await?;
+    if !standing::is_within(shared, &taken).await? {
+        slots::release(shared, taken.held, 0).await?;
+        return Ok(Ended::Again);
+    }
+    let Taken { mut held, needs, .. } = taken;
     if held.is_empty() {
         let waits_for = needs.first().map(|needs| Status::Held(needs.to_string()));
         shared.set_status(waits_for.unwrap_or(Status::Standby));

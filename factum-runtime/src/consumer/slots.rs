@@ -90,6 +90,8 @@ pub(crate) struct Taken {
     pub(crate) held: Vec<Held>,
     /// Contract versions that free slots stand at and this instance cannot read.
     pub(crate) needs: Vec<Needs>,
+    /// Whether the store had no record of the consumer's slots before.
+    pub(crate) is_new: bool,
 }
 
 /// Takes this instance's share of the slots that are free, or whose holder no longer lives, and whose next event can
@@ -105,11 +107,11 @@ pub(crate) async fn take(shared: &Shared) -> Result<Taken, StoreError> {
         // The first to come writes where every slot starts, so that who comes second starts there too.
         let new: Vec<&Held> = if missing { rest.iter().collect() } else { Vec::new() };
         if held.is_empty() && new.is_empty() {
-            return Ok(Taken { held, needs });
+            return Ok(Taken { held, needs, is_new: false });
         }
         if write_taken(shared, &mut held, &new).await? {
             shared.note_needed(held.iter().filter(|held| held.is_needed).map(|held| held.slot));
-            return Ok(Taken { held, needs });
+            return Ok(Taken { held, needs, is_new: missing });
         }
         // Somebody else took one of them at the same moment: look again.
     }
