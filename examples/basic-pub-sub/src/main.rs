@@ -1,4 +1,4 @@
-//! Publish and subscribe, in a process and durably: `cargo run -p basic-pub-sub`.
+//! Publish and subscribe, in a process and durably: `cargo run -p basic-pub-sub`, or with a store to keep it in.
 
 #![allow(clippy::print_stdout, reason = "it is a demonstration")]
 
@@ -29,7 +29,8 @@ async fn main() -> anyhow::Result<()> {
         println!("  {seen}");
     }
     println!("durable:");
-    let store = factum::open("memory:", CATALOG).await?;
+    let url = std::env::args().nth(1).unwrap_or_else(|| "memory:".to_owned());
+    let store = factum::open(&url, CATALOG).await?;
     durable::prepare(store.as_ref()).await?;
     let email = durable::Email::default();
     let consumers = durable::consumers(&email);

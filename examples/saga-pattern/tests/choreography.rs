@@ -76,7 +76,17 @@ impl Handler<ToInventory> for Inventory {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn services_that_know_each_other_by_events_do_and_undo_without_a_leader() {
-    let store = factum::open("memory:", CATALOG).await.unwrap();
+    do_and_undo("memory:").await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread")]
+async fn services_that_know_each_other_by_events_do_and_undo_on_a_server_too() {
+    do_and_undo(&factum_conformance::postgres::fresh_url()).await;
+}
+
+async fn do_and_undo(url: &str) {
+    let store = factum::open(url, CATALOG).await.unwrap();
     make_tables(store.as_ref()).await.unwrap();
     let mut work = store.begin().await.unwrap();
     work.execute("create table wish (id text primary key, product text not null)".into(), vec![]);

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,8 +17,8 @@ const ROUNDS: usize = 6;
 const ORDERS: usize = 12;
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
 
-async fn open(path: &str) -> Arc<dyn Store> {
-    let store = factum::open(&format!("sqlite:{path}"), CATALOG).await.unwrap();
+async fn open(url: &str) -> Arc<dyn Store> {
+    let store = factum::open(url, CATALOG).await.unwrap();
     make_tables(store.as_ref()).await.unwrap();
     store
 }
@@ -44,8 +43,8 @@ fn orders() -> Vec<(String, &'static str)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_itself() {
     let Ok(named) = std::env::var(STORE) else { return };
-    let (path, round) = named.rsplit_once('#').unwrap();
-    let store = open(path).await;
+    let (url, round) = named.rsplit_once('#').unwrap();
+    let store = open(url).await;
     let _running = app(store.clone()).start().await.unwrap();
     announce("serving");
     for (order, product) in orders().iter().filter(|(order, _)| order.starts_with(&format!("o-{round}-"))) {
@@ -61,10 +60,10 @@ async fn the_program_itself() {
 }
 
 /// Starts the program, and kills it some time after it has placed its orders.
-fn run_and_kill(path: &Path, round: usize) {
+fn run_and_kill(url: &str, round: usize) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "the_program_itself", "--nocapture"])
-        .env(STORE, format!("{}#{round}", path.display()))
+        .env(STORE, format!("{url}#{round}"))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -95,11 +94,21 @@ async fn all_end(running: &Running) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_order_ends_and_no_step_happens_twice_however_often_the_program_is_killed() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("shop.db");
+    survives(&format!("sqlite:{}", folder.path().join("shop.db").display())).await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread")]
+async fn every_order_ends_and_no_step_happens_twice_on_a_server_too() {
+    survives(&factum_conformance::postgres::fresh_url()).await;
+}
+
+/// Kills the program in every round, lets what is left come to its end, and looks at what happened.
+async fn survives(url: &str) {
     for round in 0..ROUNDS {
-        run_and_kill(&path, round);
+        run_and_kill(url, round);
     }
-    let store = open(&path.display().to_string()).await;
+    let store = open(url).await;
     let running = app(store.clone()).start().await.unwrap();
     all_end(&running).await;
     running.stop().await;

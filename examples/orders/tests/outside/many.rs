@@ -1,6 +1,7 @@
 //! Many processes on one PostgreSQL database: two of each role, killed at random under load.
 //!
-//! Twelve kills unless `FACTUM_CRASHES` says another number; `FACTUM_LONG=1` means 300.
+//! Twelve kills unless `FACTUM_CRASHES` says another number; `FACTUM_LONG=1` means 300, and between them processes sleep
+//! for longer than their lease, with work in hand, and wake up.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -21,12 +22,19 @@ use crate::program::{Program, order, wait_until};
 const CLIENTS: usize = 3;
 /// Longest that everybody lives between two deaths.
 const LIFE_MS_MAX: u64 = 600;
+/// In the long form, kills between two sleeps.
+const KILLS_A_SLEEP: u64 = 25;
+/// Longer than a lease.
+const SLEEP: Duration = Duration::from_secs(17);
 /// Two of each; the first two serve the clients.
 const ROLES: [&str; 6] = ["orders", "orders", "payments", "payments", "stock", "stock"];
 
+fn is_long() -> bool {
+    number("FACTUM_LONG") == Some(1)
+}
+
 fn kills() -> u64 {
-    let is_long = number("FACTUM_LONG") == Some(1);
-    number("FACTUM_CRASHES").unwrap_or(if is_long { 300 } else { 12 })
+    number("FACTUM_CRASHES").unwrap_or(if is_long() { 300 } else { 12 })
 }
 
 fn start(data: &Path, url: &str, role: &str) -> Program {
@@ -80,7 +88,14 @@ fn two_processes_of_each_role_lose_no_order_however_often_they_are_killed() {
             thread::spawn(move || client(number, &doors, &stop, &acknowledged))
         })
         .collect();
-    for _ in 0..kills() {
+    for kill in 0..kills() {
+        if is_long() && kill % KILLS_A_SLEEP == 1 {
+            // Not one that clients wait for.
+            let sleeper = &programs[2 + moments.below(ROLES.len() as u64 - 2) as usize];
+            sleeper.signal("STOP");
+            thread::sleep(SLEEP);
+            sleeper.signal("CONT");
+        }
         // The moment of death is the point of the test; there is nothing to wait for.
         thread::sleep(Duration::from_millis(moments.below(LIFE_MS_MAX)));
         let index = moments.below(ROLES.len() as u64) as usize;

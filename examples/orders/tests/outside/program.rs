@@ -107,12 +107,16 @@ impl Program {
         self.order(id)
     }
 
+    /// Sends a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// Sends ctrl-c, or another signal, and waits for the end.
     pub(crate) fn stop(mut self, signal: &str) -> (ExitStatus, Duration) {
         let started = Instant::now();
-        let sent =
-            Command::new("kill").arg(format!("-{signal}")).arg(self.id().to_string()).status().unwrap();
-        assert!(sent.success());
+        self.signal(signal);
         (ended(&mut self.child), started.elapsed())
     }
 

@@ -1,23 +1,14 @@
 //! What becomes of orders, told in one process: each test is a promise of the shop.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
-
-#[path = "stories/contracts.rs"]
-mod contracts;
-#[path = "support/house.rs"]
-mod house;
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use factum::admin::Which;
 use factum::contract::Contracts;
-use factum::store::sqlite::{Options, SqliteStore};
 use factum::{
     App, Consumer, Context, Envelope, EventId, Failure, Handler, ManualClock, Query, RecordKind, RecordQuery,
     Timestamp,
 };
-use house::{House, at, behaviour, euros, placing, settings, shared};
 use orders::contracts::{CATALOG, OrderPaid, PaymentApproved, PaymentDeclined, StockRejected, StockReserved};
 use orders::orders::application::{Asked, stream_of};
 use orders::orders::domain::{Placing, Refusal};
@@ -26,6 +17,9 @@ use orders::orders::infrastructure::shipping;
 use orders::shop::{Settings, Shop};
 use orders::values::OrderId;
 use uuid::Uuid;
+
+use crate::house::{House, at, behaviour, euros, placing, settings, shared};
+use crate::place;
 
 fn approved(order: OrderId, payment: u128, amount: &str, currency: &str) -> PaymentApproved {
     PaymentApproved::builder()
@@ -191,7 +185,7 @@ async fn a_late_decline_does_not_cancel_a_paid_order() {
 
 #[tokio::test]
 async fn an_early_reservation_is_refused_and_its_repetition_taken() {
-    let house = House::behaving("slow=100", "out-of-order").await;
+    let house = House::behaving("slow=3000", "out-of-order").await;
     let order = house.place().await;
     house.settled().await;
     let facts = ["order.placed", "stock.reserved", "payment.approved", "order.paid", "stock.reserved"];
@@ -267,7 +261,8 @@ async fn an_address_is_kept_with_its_order_and_never_without() {
 
 #[tokio::test]
 async fn a_customer_is_forgotten_and_the_shop_goes_on() {
-    let opened = factum::open_for_maintenance("memory:", CATALOG).await.unwrap();
+    let opened =
+        factum::open_with(&place::url(), Contracts::try_from(CATALOG).unwrap(), place::keys()).await.unwrap();
     let house = House::of(Shop::over(opened.store.clone(), settings()).await.unwrap());
     let order = OrderId::of(Uuid::now_v7());
     let placing = Placing { email: Some("canary@example.org".parse().unwrap()), ..placing(order) };
@@ -294,10 +289,7 @@ async fn a_customer_is_forgotten_and_the_shop_goes_on() {
 
 /// A shop on a store whose time the test moves.
 async fn timeless(clock: &ManualClock) -> House {
-    let gate = Arc::new(Contracts::try_from(CATALOG).unwrap());
-    let now = clock.clone();
-    let options = Options::new(gate).now(move || factum::Clock::now(&now));
-    let store = Arc::new(SqliteStore::open("memory:", options).unwrap());
+    let store = place::timed(Contracts::try_from(CATALOG).unwrap(), clock.clone());
     let settings = Settings { clock: shared(clock), payments: behaviour("twice"), ..settings() };
     House::of(Shop::over(store, settings).await.unwrap())
 }

@@ -1,4 +1,4 @@
-//! A shop in memory, in the test's own process, with short delays.
+//! A shop in the test's own process, with short delays.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,8 +14,10 @@ use orders::simulation::Behaviour;
 use orders::values::{Money, OrderId};
 use serde_json::Value;
 
+use crate::place;
+
 /// Longest that anything may take; only a broken shop takes it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct House {
     pub(crate) shop: Shop,
@@ -42,7 +44,8 @@ impl House {
 
     pub(crate) async fn behaving(payments: &str, stock: &str) -> Self {
         let (payments, stock) = (behaviour(payments), behaviour(stock));
-        Self::of(Shop::open("memory:", Settings { payments, stock, ..settings() }).await.unwrap())
+        let settings = Settings { payments, stock, keys: place::keys(), ..settings() };
+        Self::of(Shop::open(&place::url(), settings).await.unwrap())
     }
 
     pub(crate) fn of(shop: Shop) -> Self {

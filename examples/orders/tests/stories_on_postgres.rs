@@ -1,0 +1,12 @@
+//! What becomes of orders, told in one process, on a PostgreSQL server: the same stories.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+#[path = "stories/contracts.rs"]
+mod contracts;
+#[path = "support/house.rs"]
+mod house;
+#[path = "support/place/postgres.rs"]
+mod place;
+#[path = "stories/shop.rs"]
+mod shop;
