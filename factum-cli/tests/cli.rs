@@ -37,6 +37,9 @@ mod look;
 mod masked;
 #[path = "cli/mcp.rs"]
 mod mcp;
+#[cfg(feature = "postgres")]
+#[path = "cli/migrate.rs"]
+mod migrate;
 #[path = "cli/migration.rs"]
 mod migration;
 #[path = "cli/personal.rs"]

@@ -41,15 +41,7 @@ impl PostgresServer {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_with(settings: &str) -> Result<Self, String> {
-        let programs = programs().ok_or(
-            "PostgreSQL is not installed; on Debian or Ubuntu: apt-get install postgresql, or name a server in \
-             FACTUM_TEST_POSTGRES_URL",
-        )?;
-        let folder = new_folder().map_err(|error| format!("cannot make a folder for PostgreSQL: {error}"))?;
-        let janitor =
-            janitor(&folder, &programs).map_err(|error| format!("cannot start a shell: {error}"))?;
-        let settings = format!("{SETTINGS} {settings}");
-        let server = Self { folder, programs, port: free_port()?, settings, janitor };
+        let server = Self::prepare(settings)?;
         let data = server.data();
         let made = server.run(
             "initdb",
@@ -58,6 +50,41 @@ impl PostgresServer {
         made?;
         server.up()?;
         Ok(server)
+    }
+
+    /// A replica of this server, which follows it from now on; [`promote`](Self::promote) makes it a server of its own.
+    ///
+    /// # Errors
+    /// When it cannot be copied, or does not start.
+    pub fn replica(&self) -> Result<Self, String> {
+        let replica = Self::prepare("")?;
+        let (data, port) = (replica.data(), self.port.to_string());
+        let source = ["-h", "127.0.0.1", "-p", &port, "-U", "postgres"];
+        let how = ["-D", &data, "-X", "stream", "-c", "fast", "-R", "--no-sync"];
+        replica.run("pg_basebackup", &[&source[..], &how[..]].concat())?;
+        replica.up()?;
+        Ok(replica)
+    }
+
+    /// Makes a replica a server of its own, with what has reached it.
+    ///
+    /// # Errors
+    /// When it is no replica, or does not answer.
+    pub fn promote(&self) -> Result<(), String> {
+        self.run("pg_ctl", &["promote", "-w", "-t", "60", "-D", &self.data()])
+    }
+
+    /// A folder and a port for a server.
+    fn prepare(settings: &str) -> Result<Self, String> {
+        let programs = programs().ok_or(
+            "PostgreSQL is not installed; on Debian or Ubuntu: apt-get install postgresql, or name a server in \
+             FACTUM_TEST_POSTGRES_URL",
+        )?;
+        let folder = new_folder().map_err(|error| format!("cannot make a folder for PostgreSQL: {error}"))?;
+        let janitor =
+            janitor(&folder, &programs).map_err(|error| format!("cannot start a shell: {error}"))?;
+        let settings = format!("{SETTINGS} {settings}");
+        Ok(Self { folder, programs, port: free_port()?, settings, janitor })
     }
 
     /// Where it is reached.
@@ -113,7 +140,16 @@ impl PostgresServer {
     /// # Errors
     /// When it answers with an error: says which.
     pub fn run(&self, program: &str, arguments: &[&str]) -> Result<(), String> {
-        run(&mut as_server_user(&self.programs.join(program)), arguments)
+        // Clients may lie elsewhere than the server's own programs.
+        let beside = self.programs.join(program);
+        let program = if beside.is_file() { beside } else { program.into() };
+        run(&mut as_server_user(&program), arguments)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> std::net::SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
     }
 
     /// Where its data is.

@@ -1,6 +1,7 @@
 //! The promises of the runtime on PostgreSQL: the very tests that run on SQLite, on a real server.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+#![expect(clippy::print_stdout, reason = "skipped tests say so aloud")]
 
 #[path = "promises/agree.rs"]
 mod agree;
@@ -12,12 +13,18 @@ mod contracts;
 mod crash;
 #[path = "promises/decider.rs"]
 mod decider;
+#[path = "faults/elsewhere.rs"]
+mod elsewhere;
 #[path = "promises/inbox.rs"]
 mod inbox;
 #[path = "promises/kit.rs"]
 mod kit;
+#[path = "promises/legacy_flow.rs"]
+mod legacy_flow;
 #[path = "promises/metadata.rs"]
 mod metadata;
+#[path = "promises/migration.rs"]
+mod migration;
 #[path = "promises/pinned.rs"]
 mod pinned;
 #[path = "promises/place/postgres.rs"]
@@ -28,6 +35,8 @@ mod projection;
 mod proxy;
 #[path = "promises/replays.rs"]
 mod replays;
+#[path = "faults/room.rs"]
+mod room;
 #[path = "promises/saga.rs"]
 mod saga;
 #[path = "promises/saga_killed.rs"]
@@ -42,6 +51,11 @@ mod server_trouble;
 mod share;
 #[path = "promises/shop.rs"]
 mod shop;
+#[cfg(target_os = "linux")]
+#[path = "faults/slow.rs"]
+mod slow;
+#[path = "faults/small.rs"]
+mod small;
 #[path = "promises/snapshots.rs"]
 mod snapshots;
 #[path = "promises/storm.rs"]

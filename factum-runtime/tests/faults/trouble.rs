@@ -12,7 +12,7 @@ use crate::kit::*;
 use crate::place;
 use crate::proxy::Proxy;
 
-const THINGS: u32 = 8;
+pub(crate) const THINGS: u32 = 8;
 
 /// Appends one step to each thing in turn until told to stop, each under one id however often it asks; answers how
 /// many steps each has.
@@ -38,7 +38,7 @@ async fn load(store: Arc<dyn Store>, stop: Arc<AtomicBool>) -> u32 {
 }
 
 /// Two apps that share a consumer work under load while something goes wrong again and again.
-async fn under(url: &str, direct: &str, times: u32, trouble: impl Fn()) {
+pub(crate) async fn under(url: &str, direct: &str, times: u32, trouble: impl Fn()) {
     let open = |url: &str| place::open(url, Arc::new(OpenGate));
     let store = open(direct);
     effects(store.as_ref()).await;
@@ -66,6 +66,10 @@ async fn under(url: &str, direct: &str, times: u32, trouble: impl Fn()) {
         let effects = effects_of(store.as_ref(), &thing).await;
         assert_eq!(effects, (0..steps).collect::<Vec<_>>(), "{thing}: once each, in order");
     }
+    // Nothing was left behind in the server: no transaction of the apps' is open.
+    let open = "select count(*) from pg_stat_activity where application_name = 'factum' and state like 'idle in%' \
+                and state_change < now() - interval '2 seconds'";
+    assert_eq!(psql(direct, open), "0");
     for app in running {
         app.stop().await;
     }
@@ -81,10 +85,19 @@ async fn done(store: &dyn Store) -> i64 {
 async fn answers_lost_in_the_middle_of_commits_are_found_again_and_nothing_counts_twice() {
     let server = PostgresServer::start().unwrap();
     let url = server.fresh_url();
-    let host = url.split_once('@').unwrap().1.split_once('/').unwrap().0.to_owned();
-    let proxy = Proxy::before(host.parse().unwrap());
-    let through = url.replace(&host, &proxy.address.to_string());
+    let proxy = Proxy::before(server.address());
+    let through = proxy.instead_of(&url);
     under(&through, &url, 12, || proxy.cut()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_to_commits_that_are_lost_on_their_way_back_count_once() {
+    let server = PostgresServer::start().unwrap();
+    let url = server.fresh_url();
+    let proxy = Proxy::before(server.address());
+    proxy.lose_one_answer_of(7);
+    under(&proxy.instead_of(&url), &url, 30, || {}).await;
+    assert!(proxy.lost() > 5, "{} commits were sent and not answered", proxy.lost());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,6 +17,7 @@ use factum_runtime::{Admin, App, Migration, MigrationError, NewCall, OldCall, Ra
 use serde_json::{Value, json};
 
 use crate::kit::*;
+use crate::place::{self, Place};
 
 const NAME: MigrationName = MigrationName::constant("email-sync");
 const MAILS: ConsumerName = ConsumerName::constant("mails");
@@ -358,20 +359,21 @@ async fn a_handler_told_again_sends_nothing_twice() {
 }
 
 const FOLDER: &str = "FACTUM_TEST_MONOLITH";
+const STORE: &str = "FACTUM_TEST_MONOLITH_STORE";
 /// Kills in the test below; each at another moment.
 const KILLS: u32 = 12;
 
-fn on_disk(folder: &Path) -> Arc<dyn Store> {
-    factum_store::open(&folder.join("shop.db").display().to_string(), Arc::new(OpenGate)).unwrap().store
+fn open(url: &str) -> Arc<dyn Store> {
+    place::open(url, Arc::new(OpenGate))
 }
 
 /// Does nothing unless another test has started it as a process of its own: places orders until it is killed, those
 /// first that the process before was asked for and never answered.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_monolith_that_takes_orders() {
-    let Ok(folder) = std::env::var(FOLDER) else { return };
+    let (Ok(folder), Ok(url)) = (std::env::var(FOLDER), std::env::var(STORE)) else { return };
     let folder = PathBuf::from(folder);
-    let monolith = Monolith::start(on_disk(&folder), &Provider::at(&folder), false).await;
+    let monolith = Monolith::start(open(&url), &Provider::at(&folder), false).await;
     let answered = folder.join("answered");
     let done = std::fs::read_to_string(&answered).unwrap_or_default().lines().count() as u32;
     for number in done.. {
@@ -386,10 +388,11 @@ async fn a_monolith_that_takes_orders() {
     }
 }
 
-fn start_child(folder: &Path) -> Child {
+fn start_child(folder: &Path, url: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["migration::a_monolith_that_takes_orders", "--exact", "--nocapture"])
         .env(FOLDER, folder)
+        .env(STORE, url)
         .stdout(Stdio::null())
         .spawn()
         .unwrap()
@@ -403,13 +406,14 @@ fn answered(folder: &Path) -> usize {
 async fn killed_at_any_moment_of_any_stage_every_order_gets_its_mail_and_on_one_way() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let store = on_disk(folder);
+    let place = Place::new();
+    let store = open(&place.url());
     orders(store.as_ref()).await;
     let admin = Admin::new(store.clone());
     let mut moves = [Some(Stage::Shadow), Some(Stage::Canary(50)), Some(Stage::On), None].into_iter().cycle();
     for kill in 0..KILLS {
         let before = answered(folder);
-        let mut child = start_child(folder);
+        let mut child = start_child(folder, &place.url());
         until("the monolith takes orders", async || answered(folder) > before + 3).await;
         // The switch moves under load: forward when nothing speaks against it, and back.
         if kill % 2 == 1 {

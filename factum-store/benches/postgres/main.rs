@@ -1,7 +1,7 @@
 //! The PostgreSQL store beside bare sqlx on the same tables, in turn, in the same run, on a server of its own.
 //!
 //! `cargo bench -p factum-store --features postgres --bench postgres`, or parts by name:
-//! `-- clients callers bulk fence tags held catch-up delay growth --long --json`.
+//! `-- clients callers bulk fence tags held catch-up outbox delay growth --long --json`.
 //! What the rows mean, and how rounds are kept comparable, is in `docs/benchmarks.md`.
 
 use std::path::Path;
@@ -10,6 +10,7 @@ use std::path::Path;
 mod kit;
 
 mod append;
+mod drain;
 mod order;
 mod place;
 mod read;
@@ -19,7 +20,7 @@ use place::Bench;
 
 type Part = (&'static str, fn(&mut Kit, &Bench));
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     ("clients", append::clients),
     ("callers", append::callers),
     ("bulk", append::bulk),
@@ -27,6 +28,7 @@ const PARTS: [Part; 9] = [
     ("tags", order::tags),
     ("held", order::held),
     ("catch-up", read::catch_up),
+    ("outbox", drain::outbox),
     ("delay", read::delay),
     ("growth", read::growth),
 ];

@@ -29,7 +29,7 @@ const WARM: usize = 500;
 const EFFECTS_MAX: usize = 256;
 
 /// Appends so many events to streams in turn, a thousand at a time.
-fn fill(bench: &Bench, store: &PostgresStore, count: usize) {
+pub(crate) fn fill(bench: &Bench, store: &PostgresStore, count: usize) {
     bench.runtime.block_on(async {
         let fillers: Vec<_> = (0..FILLERS)
             .map(|filler| {
