@@ -6,6 +6,8 @@
 mod accepted;
 #[path = "review/corpus.rs"]
 mod corpus;
+#[path = "review/heldout.rs"]
+mod heldout;
 #[path = "review/pages.rs"]
 mod pages;
 #[path = "review/sample.rs"]

@@ -13,9 +13,9 @@ use factum_contract::Severity;
 use crate::sample::{files, options, reviewed};
 
 /// A place and the rule that points there.
-type Expected = BTreeSet<(String, u32, String)>;
+pub(crate) type Expected = BTreeSet<(String, u32, String)>;
 
-fn expected(text: &str) -> Expected {
+pub(crate) fn expected(text: &str) -> Expected {
     let mut all = Expected::new();
     for file in files(text) {
         for (index, line) in file.text.lines().enumerate() {
@@ -28,7 +28,7 @@ fn expected(text: &str) -> Expected {
 }
 
 /// The same without the marks, which hold words that rules listen to.
-fn unmarked(text: &str) -> String {
+pub(crate) fn unmarked(text: &str) -> String {
     let cut = |line: &str| match line.split_once("expect: ") {
         Some((code, _)) => code.trim_end_matches(['#', '/', ' ']).to_owned(),
         None => line.to_owned(),
@@ -36,7 +36,7 @@ fn unmarked(text: &str) -> String {
     text.lines().map(cut).collect::<Vec<_>>().join("\n")
 }
 
-fn found(report: &Report, severity: Severity) -> Expected {
+pub(crate) fn found(report: &Report, severity: Severity) -> Expected {
     let findings = report.findings.iter().filter(|one| one.severity == severity);
     findings.map(|one| (one.file.clone(), one.line, one.rule.to_string())).collect()
 }
