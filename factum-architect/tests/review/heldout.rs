@@ -21,7 +21,7 @@ fn text(name: &str) -> String {
 
 /// Sections by their number and title.
 fn sections() -> BTreeMap<String, String> {
-    let files = ["catalogs.txt", "typescript.txt", "jvm_and_python.txt", "go_and_rust.txt"];
+    let files = ["catalogs.txt", "typescript.txt", "jvm_and_python.txt", "go_and_rust.txt", "second.txt"];
     let shop = text("shop.txt");
     let mut sections = BTreeMap::new();
     for all in files.map(text) {
