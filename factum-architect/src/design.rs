@@ -15,6 +15,7 @@ mod files;
 mod fit;
 pub mod merge;
 mod model;
+mod origins;
 pub(crate) mod phrase;
 mod questions;
 mod rule;
@@ -24,6 +25,7 @@ mod storm;
 pub use broker::{Advice, Carrier};
 pub use coordination::{Coordination, Criterion, Style};
 pub use fit::Fit;
+pub use origins::Origins;
 pub use questions::Question;
 pub(crate) use storm::pattern;
 pub use storm::{
@@ -59,6 +61,8 @@ pub struct Design {
     pub requests: Vec<(usize, String, String, Vec<String>)>,
     /// What could not be carried over from a document of another tool.
     pub notes: Vec<String>,
+    /// Which lines of the text each part comes from.
+    pub origins: Origins,
 }
 
 /// Why there is no design.
@@ -149,6 +153,7 @@ fn from_storm(name: &str, storm: Storm) -> Result<Design, DesignError> {
     let model = Model::of(&storm, &usual);
     let questions = questions::questions(&storm, &model);
     let files = files::files(&model, &questions, name);
+    let origins = Origins::of(&model, &storm);
     let requests = model
         .requests
         .into_iter()
@@ -167,6 +172,7 @@ fn from_storm(name: &str, storm: Storm) -> Result<Design, DesignError> {
         questions,
         requests,
         notes: Vec::new(),
+        origins,
     }
     .with_rate_question())
 }
@@ -196,6 +202,7 @@ pub fn from_asyncapi(name: &str, bytes: &[u8]) -> Result<Design, DesignError> {
         storm,
         requests: Vec::new(),
         notes,
+        origins: Origins::default(),
     }
     .with_rate_question())
 }

@@ -18,6 +18,7 @@ pub mod payload;
 pub mod rule;
 mod rules;
 pub mod view;
+mod wall;
 pub mod words;
 
 pub use checklist::Checklist;
@@ -80,6 +81,16 @@ impl Report {
 /// Reviews a catalog, and the code beside it.
 #[must_use]
 pub fn review(documents: &Documents, code: &Code, options: &Options) -> Report {
+    review_told(documents, code, options, &|finding| finding)
+}
+
+/// The same, with each finding told as somebody wants to read it.
+fn review_told(
+    documents: &Documents,
+    code: &Code,
+    options: &Options,
+    tell: &dyn Fn(Finding) -> Finding,
+) -> Report {
     let view = View::of(documents);
     let sources: Vec<Source> = documents.sources.iter().chain(&code.sources).cloned().collect();
     let mut hits = run(&view, code, options);
@@ -108,6 +119,7 @@ pub fn review(documents: &Documents, code: &Code, options: &Options) -> Report {
     hits.extend(of_allows(&allowed, code, options));
     let fixes: Vec<(Span, Fix)> = hits.iter().filter_map(|hit| Some((hit.span?, hit.fix.clone()?))).collect();
     findings.extend(hits.iter().map(|hit| told(hit, &sources)));
+    let findings = findings.into_iter().map(tell).collect();
     let checklist = Checklist::default();
     let mut report = Report {
         findings,
@@ -136,6 +148,10 @@ fn run(view: &View<'_>, code: &Code, options: &Options) -> Vec<Hit> {
         match rule.check {
             Check::Catalog(check) => check(view, found),
             Check::Code(check) if !scan.units.is_empty() => check(&scan, found),
+            Check::Both(of_catalog, of_code) => {
+                of_catalog(view, found);
+                of_code(&scan, found);
+            }
             Check::Code(_) | Check::Review => {}
         }
     }

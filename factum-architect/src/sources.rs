@@ -75,12 +75,15 @@ pub struct Scan<'s> {
     pub traffic: Vec<Traffic>,
     /// Functions that handle events: the unit and the function.
     pub handlers: BTreeSet<(usize, usize)>,
+    /// Functions that ask for events in a loop, and handle them there.
+    pub loops: BTreeSet<(usize, usize)>,
 }
 
 impl<'s> Scan<'s> {
     pub(crate) fn of(view: &'s View<'s>, code: &'s Code) -> Self {
         let traffic = traffic::find(&code.units);
         let handlers = traffic::handlers(&code.units, &traffic);
-        Self { view, units: &code.units, code, traffic, handlers }
+        let loops = traffic::loops(&code.units, &handlers);
+        Self { view, units: &code.units, code, traffic, handlers, loops }
     }
 }

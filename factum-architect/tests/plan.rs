@@ -294,6 +294,125 @@ fn a_plan_has_its_parts_in_order_and_no_placeholder() {
     assert_eq!(plan::tests(&plan).iter().filter(|test| test.says != "outer test").count(), behaviours);
 }
 
+/// Code bases of every language and test runner that plans are written for.
+fn bases() -> Vec<(&'static str, Codebase, &'static str)> {
+    let package = |runner: &str| format!("{{\"devDependencies\":{{\"{runner}\":\"3\"}}}}");
+    vec![
+        (
+            "rust",
+            code(&[("Cargo.toml", "[package]\nname = \"shop\"\n"), ("src/lib.rs", "pub mod a;\n")]),
+            "cargo test",
+        ),
+        (
+            "vitest",
+            code(&[("package.json", &package("vitest")), ("src/a.ts", "export {};\n")]),
+            "npx vitest run",
+        ),
+        ("jest", code(&[("package.json", &package("jest")), ("src/a.ts", "export {};\n")]), "npx jest"),
+        (
+            "pytest",
+            code(&[("pyproject.toml", "[project]\nname = \"shop\"\n"), ("shop/a.py", "a = 1\n")]),
+            "pytest",
+        ),
+        ("maven", code(&[("pom.xml", "<project/>"), ("src/main/java/shop/A.java", "class A {}\n")]), "mvn"),
+        (
+            "go",
+            code(&[("go.mod", "module example.com/shop\n"), ("internal/a/a.go", "package a\n")]),
+            "go test",
+        ),
+    ]
+}
+
+/// What stands in brackets and is neither a box, nor a link, nor code: a place that somebody was to fill in.
+fn placeholders(plan: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut is_code = false;
+    for line in plan.lines() {
+        if line.trim_start().starts_with("```") {
+            is_code = !is_code;
+        }
+        // The pattern of a currency is the contract's own.
+        let bare: String = line.split('`').step_by(2).collect::<String>().replace("^[A-Z]{3}$", "");
+        let words = [
+            "TODO:", "TBD", "FIXME", "{{", "<path", "<name", "<event", "<topic", "[NAME]", "[EVENT]",
+            "[path]",
+        ];
+        let is_word = words.iter().any(|word| bare.contains(word));
+        let is_bracket = !is_code
+            && bare.match_indices('[').any(|(at, _)| {
+                let (inside, after) = bare[at + 1..].split_once(']').unwrap_or_default();
+                !matches!(inside, " " | "x" | "X" | "⚠️") && !after.starts_with('(')
+            });
+        if is_word || is_bracket {
+            found.push(line.to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn every_plan_of_every_shape_is_specific_in_every_language() {
+    let contracts = contracts();
+    let (mut plans, mut unplanned) = (0, 0);
+    for (name, text) in shapes() {
+        let path = if name.contains("feature file") { "orders.feature" } else { "orders.md" };
+        let spec = plan::read(path, text.as_bytes()).unwrap();
+        for slice in &spec.slices {
+            for (base, code, runner) in bases() {
+                let asked = Request {
+                    spec: &spec,
+                    slice,
+                    contracts: &contracts,
+                    contracts_folder: "contracts",
+                    code: &code,
+                    risk: Some(Risk::High),
+                    is_teaching: true,
+                };
+                let plan = match plan::plan(asked) {
+                    Ok(plan) => plan,
+                    // A slice that names no event is told so, with what to write.
+                    Err(error) => {
+                        assert!(!error.hint().is_empty(), "{name}: {error}");
+                        unplanned += 1;
+                        continue;
+                    }
+                };
+                plans += 1;
+                let place = format!("{name}, slice {}, {base}", slice.id);
+                let document = plan.document();
+                assert_eq!(placeholders(&document), Vec::<String>::new(), "{place}");
+                assert!(document.contains(runner), "{place} is not run by {runner}");
+                let tests = plan::tests(&document);
+                assert!(!tests.is_empty(), "{place} names no tests");
+                for (event, _) in plan.events() {
+                    assert!(document.contains(event.as_str()), "{place}: {event}");
+                }
+                for red in document.lines().filter(|line| line.contains("**RED**")) {
+                    assert!(red.matches('`').count() >= 4, "{place}: no path, or no name of a test: {red}");
+                }
+                for file in plan.scaffold() {
+                    assert!(
+                        !file.text.contains("[NAME]") && !file.text.contains("<event>"),
+                        "{place}: {}",
+                        file.name
+                    );
+                }
+            }
+        }
+    }
+    assert!(plans >= 300, "{plans} plans, {unplanned} slices without an event");
+}
+
+#[test]
+fn a_placeholder_would_be_seen() {
+    for line in ["- [ ] write [NAME] here", "publishes <event>", "the topic [to be chosen]", "TBD"] {
+        assert_eq!(placeholders(line).len(), 1, "{line}");
+    }
+    for line in ["- [ ] a box", "- [x] done", "see [the spec](spec.md#L3)", "`orders[0]` is first"] {
+        assert_eq!(placeholders(line).len(), 0, "{line}");
+    }
+}
+
 #[test]
 fn more_risk_means_more_edges() {
     let code = code(&[]);

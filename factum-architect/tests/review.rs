@@ -4,10 +4,14 @@
 
 #[path = "review/accepted.rs"]
 mod accepted;
+#[path = "review/clients.rs"]
+mod clients;
 #[path = "review/corpus.rs"]
 mod corpus;
 #[path = "review/heldout.rs"]
 mod heldout;
+#[path = "review/loops.rs"]
+mod loops;
 #[path = "review/pages.rs"]
 mod pages;
 #[path = "review/sample.rs"]

@@ -57,3 +57,5 @@ mod reliability;
 mod review;
 #[path = "cli/sagas.rs"]
 mod sagas;
+#[path = "cli/untidy.rs"]
+mod untidy;

@@ -90,8 +90,12 @@ pub(super) fn read(folder: &Path) -> Result<Walked, ScanError> {
 
 fn collect(folder: &Path, prefix: &str, depth: usize, walked: &mut Walked) -> Result<(), ScanError> {
     let io = |path: &Path, source| ScanError::Io { path: path.to_owned(), source };
-    for entry in std::fs::read_dir(folder).map_err(|error| io(folder, error))? {
-        let entry = entry.map_err(|error| io(folder, error))?;
+    let entries = std::fs::read_dir(folder).map_err(|error| io(folder, error))?;
+    let mut entries: Vec<_> =
+        entries.collect::<Result<_, _>>().map_err(|error: std::io::Error| io(folder, error))?;
+    // Where there are too many, the same ones are read each time.
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
         let path = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
         let kind = entry.file_type().map_err(|error| io(&path, error))?;

@@ -17,7 +17,14 @@ pub type CodeFact = EventUse;
 /// When no event was found, or nothing sound can be made of what was.
 pub fn from_code(name: &str, code: &Codebase) -> Result<(String, Design), DesignError> {
     let text = text(name, code);
-    let design = from_storm(name, Storm::read(&text))?;
+    let mut design = from_storm(name, Storm::read(&text))?;
+    if code.is_cut {
+        let files = crate::codebase::FILES_MAX;
+        let note = format!(
+            "{name} has more than {files} files, and the rest was not read: name a folder inside of it"
+        );
+        design.notes.push(note);
+    }
     Ok((text, design))
 }
 

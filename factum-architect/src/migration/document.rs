@@ -34,7 +34,9 @@ pub(super) fn write(
     stable(report).iter().for_each(|line| _ = writeln!(out, "- [ ] {line}"));
     retirement(&mut out, asked, plan);
     let _ = writeln!(out, "\n## Open questions\n");
-    plan.questions.iter().for_each(|question| _ = writeln!(out, "- [ ] {question}"));
+    for (index, question) in plan.questions.iter().enumerate() {
+        let _ = writeln!(out, "{}. [ ] {question}", index + 1);
+    }
     out
 }
 

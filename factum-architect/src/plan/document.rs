@@ -143,6 +143,12 @@ impl Page<'_, '_> {
             languages.join(", ")
         };
         self.say(format!("- Language: {languages}"));
+        if code.is_cut {
+            self.say(format!(
+                "- Read: the first {} files alone; there are more, and `--code` names a smaller folder",
+                crate::codebase::FILES_MAX
+            ));
+        }
         let buses: Vec<String> =
             code.buses.iter().map(|bus| format!("{} ({}:{})", bus.what, bus.path, bus.line)).collect();
         self.say(format!(

@@ -55,7 +55,9 @@ pub(super) fn report(report: &Report) -> String {
         out.line(&format!("  {:<width$}  {}", control.when, control.command));
     }
     section(&mut out, "Weak", &report.findings);
-    section(&mut out, "Not said yet", &report.questions);
+    let numbered = |(index, question): (usize, &String)| format!("{}. {question}", index + 1);
+    let questions: Vec<String> = report.questions.iter().enumerate().map(numbered).collect();
+    section(&mut out, "Not said yet", &questions);
     if let Some(yaml) = &report.proposal {
         out.head("To write into system.yaml");
         yaml.lines().for_each(|line| out.line(&format!("  {line}")));

@@ -4,11 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
-use factum_contract::Source;
 use factum_contract::folder::{self, FolderError};
 use factum_contract::import::{self, ImportError};
+use factum_contract::{Finding, Source};
 
 use super::view::Documents;
+use super::wall::Wall;
+use super::{Options, Report};
 use crate::design::{self, DesignError};
 use crate::sources::language::Language;
 use crate::sources::{Code, ScanError};
@@ -18,7 +20,7 @@ mod drawing;
 /// Largest document of another tool.
 const DOCUMENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// The kind of a text that is not a catalog yet: its findings name the files that it would become.
+/// The kind of a text that is not a catalog yet.
 pub const STORM: &str = "an event-storming text";
 
 /// Endings of the words on the wall.
@@ -39,6 +41,20 @@ pub struct Input {
     pub is_editable: bool,
     /// Families of rules that it can say anything about; all when there are none.
     pub families: &'static [&'static str],
+    /// The text on the wall that the catalog was read from.
+    wall: Option<Wall>,
+}
+
+impl Input {
+    /// Reviews it; findings of a text on the wall point at its lines.
+    #[must_use]
+    pub fn review(&self, options: &Options) -> Report {
+        let tell = |finding: Finding| match &self.wall {
+            Some(wall) => wall.point(&finding),
+            None => finding,
+        };
+        super::review_told(&self.documents, &self.code, options, &tell)
+    }
 }
 
 /// What a drawing shows: names, and who sends to whom.
@@ -167,7 +183,7 @@ fn directory(root: &Path, contracts: Option<&Path>) -> Result<Input, InputError>
         (true, _) => "source code",
         (false, false) => "a catalog and source code",
     };
-    Ok(Input { kind, documents, code, root: root.to_owned(), is_editable: true, families: &[] })
+    Ok(Input { kind, documents, code, root: root.to_owned(), is_editable: true, families: &[], wall: None })
 }
 
 /// Contracts that lie in a folder without a system's file.
@@ -229,6 +245,7 @@ fn file(path: &Path, contracts: Option<&Path>) -> Result<Input, InputError> {
         root: root.clone(),
         is_editable,
         families: &[],
+        wall: None,
     };
     if Language::of(&name).is_some() {
         let catalog = contracts.map(Path::to_owned);
@@ -237,7 +254,15 @@ fn file(path: &Path, contracts: Option<&Path>) -> Result<Input, InputError> {
             .transpose()?;
         let documents = Documents::read(sources.unwrap_or_default());
         let code = Code::of(vec![Source::new(name, text)], documents.sources.len(), 1);
-        return Ok(Input { kind: "source code", documents, code, root, is_editable: false, families: &[] });
+        return Ok(Input {
+            kind: "source code",
+            documents,
+            code,
+            root,
+            is_editable: false,
+            families: &[],
+            wall: None,
+        });
     }
     let is_asyncapi = text
         .lines()
@@ -257,7 +282,8 @@ fn file(path: &Path, contracts: Option<&Path>) -> Result<Input, InputError> {
     // What is written on the wall is reviewed as the catalog that it would become.
     if TEXTS.iter().any(|ending| name.ends_with(ending)) {
         let design = design::from_text(&name, text.as_bytes())?;
-        return Ok(input(STORM, design.files, false));
+        let wall = Wall::of(&name, &text, &design);
+        return Ok(Input { wall: Some(wall), ..input(STORM, design.files, false) });
     }
     Err(InputError::Unknown { path: path.to_owned() })
 }

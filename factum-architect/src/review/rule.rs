@@ -42,6 +42,8 @@ pub enum Check {
     Catalog(fn(&View<'_>, &mut Found)),
     /// At source code, beside the catalog.
     Code(fn(&Scan<'_>, &mut Found)),
+    /// At the catalog, and at source code that has names of its own.
+    Both(fn(&View<'_>, &mut Found), fn(&Scan<'_>, &mut Found)),
     /// The review itself finds it.
     Review,
 }
@@ -51,6 +53,7 @@ impl fmt::Debug for Check {
         f.write_str(match self {
             Self::Catalog(_) => "Catalog",
             Self::Code(_) => "Code",
+            Self::Both(..) => "Both",
             Self::Review => "Review",
         })
     }

@@ -206,8 +206,34 @@ pub struct View<'d> {
     pub senders: BTreeMap<&'d str, Vec<End<'d>>>,
     /// Who takes it.
     pub takers: BTreeMap<&'d str, Vec<End<'d>>>,
-    /// What may follow what: the event taken, the event sent, the service between them, and where that stands.
-    pub causes: Vec<(&'d str, &'d str, &'d str, Span)>,
+    /// What may follow what.
+    pub causes: Vec<Cause<'d>>,
+}
+
+/// An event that may follow another.
+#[derive(Debug, Clone, Copy)]
+pub struct Cause<'d> {
+    /// What is taken.
+    pub from: &'d str,
+    /// What is sent then.
+    pub to: &'d str,
+    /// The service between them.
+    pub service: &'d str,
+    /// Where it is said that it is sent.
+    pub span: Span,
+    /// Who is between them.
+    pub by: By<'d>,
+}
+
+/// Who answers an event with another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By<'d> {
+    /// A consumer that takes one event, or sends one: what follows what is certain.
+    Consumer,
+    /// A consumer that takes several and sends several: the catalog does not say which follows which.
+    BusyConsumer,
+    /// An instance of a saga, which remembers what has happened; with the event that starts one.
+    Saga(Option<&'d str>),
 }
 
 impl<'d> View<'d> {
@@ -246,13 +272,16 @@ impl<'d> View<'d> {
         for (kind, all) in [("consumer", self.consumers.clone()), ("projection", self.projections.clone())] {
             for part in all {
                 let service = part.text("service").map_or("", |word| word.text);
-                for taken in part.texts("on") {
+                let (taken, sent) = (part.texts("on"), part.texts("emits"));
+                let by = if taken.len() > 1 && sent.len() > 1 { By::BusyConsumer } else { By::Consumer };
+                for taken in taken {
                     self.take(taken, service, part, kind);
-                    for sent in part.texts("emits") {
-                        self.causes.push((unpinned(taken.text), sent.text, service, sent.span));
+                    for sent in &sent {
+                        let (from, to, span) = (unpinned(taken.text), sent.text, sent.span);
+                        self.causes.push(Cause { from, to, service, span, by });
                     }
                 }
-                for sent in part.texts("emits") {
+                for sent in sent {
                     self.send(sent, service, Some(part), kind);
                 }
             }
@@ -274,7 +303,9 @@ impl<'d> View<'d> {
                         // A wait that is over was begun by the start.
                         let from = if key == "otherwise" { starts } else { on };
                         if let Some(from) = from {
-                            self.causes.push((unpinned(from.text), sent.text, service, sent.span));
+                            let by = By::Saga(starts.map(|starts| unpinned(starts.text)));
+                            let (from, to, span) = (unpinned(from.text), sent.text, sent.span);
+                            self.causes.push(Cause { from, to, service, span, by });
                         }
                     }
                 }
@@ -374,7 +405,7 @@ fn contract(node: &Node) -> Vec<ContractView<'_>> {
 fn view_of<'d>(name: Word<'d>, is_command: bool, node: &'d Node) -> ContractView<'d> {
     let version = node.get("version").and_then(number_of);
     let fields = node.get("payload").map(payload::fields).unwrap_or_default();
-    ContractView { name, version, is_command, node, fields, words: super::words::split(name.text) }
+    ContractView { name, version, is_command, node, fields, words: super::words::of_event(name.text) }
 }
 
 /// The entry of a key.

@@ -82,6 +82,21 @@ pub fn split(name: &str) -> Vec<String> {
     words
 }
 
+/// The words of an event's name, without the endings that only say what it is: `OrderPaidIntegrationEvent`.
+#[must_use]
+pub fn of_event(name: &str) -> Vec<String> {
+    let mut words = split(name);
+    for ending in ["event", "integration", "domain"] {
+        let is_last = words.last().is_some_and(|last| last == ending);
+        // `calendar.event` and `event` are names; and nothing is integrated or domain unless an event is.
+        if !is_last || words.len() < 3 {
+            continue;
+        }
+        words.pop();
+    }
+    words
+}
+
 /// The version that a word is: `v2`.
 #[must_use]
 pub fn version(word: &str) -> Option<u64> {
@@ -119,8 +134,14 @@ pub fn verb(words: &[String]) -> Option<&str> {
 /// Whether a word tells of something done: `placed`, `sent`, `paid`.
 #[must_use]
 pub fn is_participle(word: &str) -> bool {
-    is_in(IRREGULAR, word) || (word.len() > 3 && word.ends_with("ed") && !NO_PARTICIPLES.contains(&word))
+    let is_irregular = |word: &str| is_in(IRREGULAR, word);
+    is_irregular(word)
+        || PREFIXES.iter().any(|prefix| word.strip_prefix(prefix).is_some_and(is_irregular))
+        || (word.len() > 3 && word.ends_with("ed") && !NO_PARTICIPLES.contains(&word))
 }
+
+/// What stands before a participle without making it none: `overslept`, `misread`.
+const PREFIXES: [&str; 6] = ["over", "under", "mis", "out", "re", "fore"];
 
 /// Participles that do not end in -ed.
 const IRREGULAR: &str = "arisen awoken been begun bent bet bid bound bought bred broken brought built burnt burst cast \
@@ -128,7 +149,7 @@ const IRREGULAR: &str = "arisen awoken been begun bent bet bid bound bought bred
     forecast forgiven forgotten fought found frozen given gone grown had heard held hidden hit hung \
     hurt kept known laid learnt led left lent let lit lost made meant met mistaken outbid overdrawn \
     overridden overrun overtaken overwritten paid proven put quit read rebuilt repaid reread resent \
-    reset rerun rewritten run seen sent set shown shut sold spent split spoken spread stolen stuck \
+    reset rerun rewritten run seen sent set shown shut slept sold spent split spoken spread stolen stuck \
     sworn swept taken taught thrown told torn undone understood unsent upheld upset withdrawn won \
     worn written";
 

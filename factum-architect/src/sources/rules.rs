@@ -2,6 +2,7 @@
 
 mod effects;
 mod flow;
+pub(crate) mod names;
 mod typing;
 
 pub(crate) use flow::RULES;

@@ -9,6 +9,12 @@ use factum_contract::Span;
 
 use super::unit::{Arg, Call, Function, Unit};
 
+mod methods;
+
+use Direction::{Consume, Publish};
+use methods::At::Field;
+use methods::{At, METHODS, Method, NOTES, OF_NODE};
+
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
@@ -88,168 +94,6 @@ pub struct Traffic {
     pub handler: Option<usize>,
 }
 
-/// Where a call has its name.
-#[derive(Debug, Clone, Copy)]
-enum At {
-    /// In an argument.
-    Arg(usize),
-    /// In a field of an argument, or a named argument.
-    Field(&'static str),
-    /// It has none that can be read.
-    Nowhere,
-}
-
-/// What a client's method does.
-struct Method {
-    /// Words of the import that brings it.
-    imports: &'static [&'static str],
-    name: &'static str,
-    direction: Direction,
-    via: Via,
-    at: At,
-}
-
-const fn method(
-    imports: &'static [&'static str],
-    name: &'static str,
-    direction: Direction,
-    via: Via,
-    at: At,
-) -> Method {
-    Method { imports, name, direction, via, at }
-}
-
-use At::{Field, Nowhere};
-use Direction::{Consume, Publish};
-
-const KAFKA: &[&str] = &["kafka", "sarama"];
-const SQS: &[&str] = &["sqs", "boto3"];
-const SNS: &[&str] = &["sns", "boto3"];
-const NATS: &[&str] = &["nats"];
-const EMITTER: &[&str] = &["'events'", "\"events\"", "node:events", "eventemitter", "event-emitter"];
-const REDIS: &[&str] = &["redis", "jedis", "lettuce"];
-
-const METHODS: &[Method] = &[
-    // Kafka: kafkajs, kafka-python, aiokafka, confluent, rdkafka, the Java client, sarama, kafka-go.
-    method(&["kafkajs"], "send", Publish, Via::Kafka, Field("topic")),
-    method(&["kafkajs"], "sendBatch", Publish, Via::Kafka, Nowhere),
-    method(&["kafkajs"], "subscribe", Consume, Via::Kafka, Field("topic")),
-    method(&["kafkajs"], "run", Consume, Via::Kafka, Nowhere),
-    method(&["from kafka", "import kafka", "aiokafka"], "send", Publish, Via::Kafka, At::Arg(0)),
-    method(&["aiokafka"], "send_and_wait", Publish, Via::Kafka, At::Arg(0)),
-    method(&["confluent_kafka"], "produce", Publish, Via::Kafka, At::Arg(0)),
-    method(
-        &["confluent_kafka", "rdkafka", "aiokafka", "from kafka"],
-        "subscribe",
-        Consume,
-        Via::Kafka,
-        At::Arg(0),
-    ),
-    method(&["from kafka", "aiokafka"], "KafkaConsumer", Consume, Via::Kafka, At::Arg(0)),
-    method(&["aiokafka"], "AIOKafkaConsumer", Consume, Via::Kafka, At::Arg(0)),
-    method(&["rdkafka"], "to", Publish, Via::Kafka, At::Arg(0)),
-    method(KAFKA, "ProducerRecord", Publish, Via::Kafka, At::Arg(0)),
-    method(&["springframework.kafka"], "send", Publish, Via::Kafka, At::Arg(0)),
-    method(&["sarama"], "SendMessage", Publish, Via::Kafka, Field("Topic")),
-    method(&["kafka-go"], "WriteMessages", Publish, Via::Kafka, Field("Topic")),
-    method(&["kafka-go"], "NewReader", Consume, Via::Kafka, Field("Topic")),
-    method(&["confluent-kafka-go"], "Produce", Publish, Via::Kafka, Nowhere),
-    method(&["confluent-kafka-go"], "SubscribeTopics", Consume, Via::Kafka, At::Arg(0)),
-    // RabbitMQ: amqplib, pika, lapin, the Java client, Spring, amqp091.
-    method(&["amqplib", "amqp-connection-manager"], "publish", Publish, Via::RabbitMq, At::Arg(1)),
-    method(&["amqplib", "amqp-connection-manager"], "sendToQueue", Publish, Via::RabbitMq, Nowhere),
-    method(&["amqplib", "amqp-connection-manager"], "consume", Consume, Via::RabbitMq, Nowhere),
-    method(&["pika"], "basic_publish", Publish, Via::RabbitMq, Field("routing_key")),
-    method(&["pika"], "basic_consume", Consume, Via::RabbitMq, Nowhere),
-    method(&["lapin"], "basic_publish", Publish, Via::RabbitMq, At::Arg(1)),
-    method(&["lapin"], "basic_consume", Consume, Via::RabbitMq, Nowhere),
-    method(&["rabbitmq"], "basicPublish", Publish, Via::RabbitMq, At::Arg(1)),
-    method(&["rabbitmq"], "basicConsume", Consume, Via::RabbitMq, Nowhere),
-    method(&["springframework.amqp"], "convertAndSend", Publish, Via::RabbitMq, At::Arg(1)),
-    method(&["amqp091", "streadway/amqp"], "Publish", Publish, Via::RabbitMq, At::Arg(1)),
-    method(&["amqp091"], "PublishWithContext", Publish, Via::RabbitMq, At::Arg(2)),
-    method(&["amqp091", "streadway/amqp"], "Consume", Consume, Via::RabbitMq, Nowhere),
-    // Amazon.
-    method(SQS, "SendMessageCommand", Publish, Via::Sqs, Nowhere),
-    method(SQS, "ReceiveMessageCommand", Consume, Via::Sqs, Nowhere),
-    method(SQS, "send_message", Publish, Via::Sqs, Nowhere),
-    method(SQS, "receive_message", Consume, Via::Sqs, Nowhere),
-    method(SQS, "sendMessage", Publish, Via::Sqs, Nowhere),
-    method(SQS, "receiveMessage", Consume, Via::Sqs, Nowhere),
-    method(SQS, "SendMessage", Publish, Via::Sqs, Nowhere),
-    method(SQS, "ReceiveMessage", Consume, Via::Sqs, Nowhere),
-    method(SNS, "PublishCommand", Publish, Via::Sns, Nowhere),
-    method(&["boto3"], "publish", Publish, Via::Sns, Nowhere),
-    method(&["aws_sdk_sns", "service/sns", "services.sns"], "publish", Publish, Via::Sns, Nowhere),
-    // NATS.
-    method(NATS, "publish", Publish, Via::Nats, At::Arg(0)),
-    method(NATS, "Publish", Publish, Via::Nats, At::Arg(0)),
-    method(NATS, "subscribe", Consume, Via::Nats, At::Arg(0)),
-    method(NATS, "Subscribe", Consume, Via::Nats, At::Arg(0)),
-    method(NATS, "QueueSubscribe", Consume, Via::Nats, At::Arg(0)),
-    method(NATS, "createDispatcher", Consume, Via::Nats, Nowhere),
-    // Redis.
-    method(REDIS, "publish", Publish, Via::Redis, At::Arg(0)),
-    method(REDIS, "convertAndSend", Publish, Via::Redis, At::Arg(0)),
-    method(REDIS, "Publish", Publish, Via::Redis, At::Arg(1)),
-    method(REDIS, "xadd", Publish, Via::Redis, At::Arg(0)),
-    method(REDIS, "xAdd", Publish, Via::Redis, At::Arg(0)),
-    method(REDIS, "XAdd", Publish, Via::Redis, Field("Stream")),
-    method(REDIS, "subscribe", Consume, Via::Redis, At::Arg(0)),
-    method(REDIS, "Subscribe", Consume, Via::Redis, At::Arg(1)),
-    method(REDIS, "xreadgroup", Consume, Via::Redis, Nowhere),
-    method(REDIS, "xReadGroup", Consume, Via::Redis, Nowhere),
-    method(REDIS, "XReadGroup", Consume, Via::Redis, Nowhere),
-    // Inside a process.
-    method(EMITTER, "emit", Publish, Via::Emitter, At::Arg(0)),
-    method(EMITTER, "on", Consume, Via::Emitter, At::Arg(0)),
-    method(EMITTER, "addListener", Consume, Via::Emitter, At::Arg(0)),
-    method(&["@nestjs/microservices"], "emit", Publish, Via::Nest, At::Arg(0)),
-    method(&["@nestjs/cqrs"], "publish", Publish, Via::Nest, Nowhere),
-    method(&["springframework.context"], "publishEvent", Publish, Via::Spring, Nowhere),
-];
-
-/// Annotations that make a method a handler.
-const NOTES: [(&str, Via); 9] = [
-    ("KafkaListener", Via::Kafka),
-    ("RabbitListener", Via::RabbitMq),
-    ("RabbitSubscribe", Via::RabbitMq),
-    ("SqsListener", Via::Sqs),
-    ("SqsMessageHandler", Via::Sqs),
-    ("EventPattern", Via::Nest),
-    ("OnEvent", Via::Nest),
-    ("EventListener", Via::Spring),
-    ("TransactionalEventListener", Via::Spring),
-];
-
-/// Events that emitters of Node have of their own.
-const OF_NODE: [&str; 24] = [
-    "error",
-    "close",
-    "data",
-    "end",
-    "finish",
-    "connect",
-    "disconnect",
-    "open",
-    "message",
-    "exit",
-    "drain",
-    "ready",
-    "listening",
-    "timeout",
-    "readable",
-    "pause",
-    "resume",
-    "request",
-    "response",
-    "upgrade",
-    "uncaughtException",
-    "unhandledRejection",
-    "SIGTERM",
-    "SIGINT",
-];
-
 /// All traffic of a code base.
 #[must_use]
 pub fn find(units: &[Unit]) -> Vec<Traffic> {
@@ -304,14 +148,14 @@ fn of_call(unit: &Unit, call: &Call) -> Option<Traffic> {
         via,
         name: name.filter(|name| !name.is_empty()).map(str::to_owned),
         span: call.span,
-        payload: payload(call, direction),
+        payload: payload(call, via, direction),
         handler: None,
     };
     if let Some(method) = known {
         let name = match method.at {
             At::Arg(at) => call.args.get(at).and_then(|arg| unit.text_of(arg)),
             Field(key) => call.args.iter().find_map(|arg| deep(arg, key)).and_then(|arg| unit.text_of(arg)),
-            Nowhere => None,
+            At::Nowhere => None,
         };
         let is_nodes = method.via == Via::Emitter && name.is_none_or(|name| OF_NODE.contains(&name));
         return (!is_nodes).then(|| traffic(method.direction, method.via, name));
@@ -426,9 +270,22 @@ fn deep<'a>(arg: &'a Arg, key: &str) -> Option<&'a Arg> {
 }
 
 /// What is published: the last argument that could be a payload.
-fn payload(call: &Call, direction: Direction) -> Option<Arg> {
+fn payload(call: &Call, via: Via, direction: Direction) -> Option<Arg> {
     if direction == Consume {
         return None;
+    }
+    // Where the client says which argument it is: options may follow.
+    let at = match (via, call.name.as_str()) {
+        (Via::RabbitMq, "publish") => Some(2),
+        (Via::RabbitMq, "sendToQueue") => Some(1),
+        (Via::RabbitMq, "basic_publish") if call.args.len() == 5 => Some(3),
+        (Via::Nats | Via::Redis, "publish") | (Via::Nats, "Publish") => Some(1),
+        (Via::Emitter | Via::Nest, "emit") => Some(1),
+        _ => None,
+    };
+    let named = at.and_then(|at| call.args.get(at));
+    if let Some(arg) = named.filter(|arg| !matches!(arg, Arg::Named(..) | Arg::Closure(_))) {
+        return Some(arg.clone());
     }
     let inside = ["messages", "value", "MessageBody", "Message", "body", "payload", "Value", "Body"];
     let field = call.args.iter().find_map(|arg| inside.iter().find_map(|key| deep(arg, key)));
@@ -493,12 +350,52 @@ pub fn handlers(units: &[Unit], traffic: &[Traffic]) -> BTreeSet<(usize, usize)>
             let is_named = ["handle", "on_", "consume"].iter().any(|start| name.starts_with(start))
                 || function.name.starts_with("on")
                     && function.name.chars().nth(2).is_some_and(char::is_uppercase);
-            if implements || (is_named && takes_event) {
+            let is_claim = name == "consumeclaim";
+            if implements || is_claim || (is_named && takes_event) {
                 found.insert((index, number));
             }
         }
     }
     found
+}
+
+/// Functions that ask a broker for events in a loop, and handle them there.
+#[must_use]
+pub fn loops(units: &[Unit], handlers: &BTreeSet<(usize, usize)>) -> BTreeSet<(usize, usize)> {
+    const CLIENTS: [&str; 9] = ["kafka", "sarama", "amqp", "lapin", "nats", "pika", "sqs", "boto3", "redis"];
+    const ASKS: [&str; 12] = [
+        "recv",
+        "next",
+        "poll",
+        "Poll",
+        "ReadMessage",
+        "FetchMessage",
+        "receive",
+        "receive_message",
+        "ReceiveMessageCommand",
+        "getone",
+        "NextMsg",
+        "Fetch",
+    ];
+    let mut found = BTreeSet::new();
+    for (index, unit) in units.iter().enumerate().filter(|(_, unit)| unit.imports_any(&CLIENTS)) {
+        for (number, function) in unit.functions.iter().enumerate().skip(1) {
+            let asks = function.calls.iter().any(|call| ASKS.contains(&call.name.as_str()));
+            let is_stream = function.text.contains("for await") || function.text.contains("async for");
+            if (is_stream || asks && first_loop(&function.text).is_some())
+                && !handlers.contains(&(index, number))
+            {
+                found.insert((index, number));
+            }
+        }
+    }
+    found
+}
+
+/// Where the first loop of a text begins.
+pub(crate) fn first_loop(text: &str) -> Option<usize> {
+    const WORDS: [&str; 6] = ["while ", "while(", "for ", "for(", "loop {", "for await"];
+    WORDS.iter().filter_map(|word| text.find(word)).min()
 }
 
 /// Whether a type is named like an event: `OrderPlaced`, `OrderPlacedEvent`.

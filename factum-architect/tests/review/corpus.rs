@@ -90,7 +90,8 @@ fn what_is_told_of_real_catalogs_and_code_is_right() {
 fn the_examples_are_reviewed_and_have_no_errors() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let mut told = String::new();
-    for name in ["orders", "hotel"] {
+    for name in ["orders", "hotel", "saga-pattern", "outbox-pattern", "event-sourcing-cqrs", "basic-pub-sub"]
+    {
         let input = input::read(&root.join(name), None).unwrap();
         let report =
             review(&input.documents, &input.code, &Options { profile: Profile::Recommended, ..options() });

@@ -7,7 +7,19 @@ use crate::sample::{options, reviewed};
 /// What the habit is, the rule that finds it, the bad sample, and its twin.
 type Twin = (&'static str, &'static str, &'static str, &'static str);
 
-const TYPESCRIPT: [Twin; 12] = [
+const TYPESCRIPT: [Twin; 14] = [
+    (
+        "events too fine-grained",
+        "event/chatty",
+        "import { connect } from 'nats';\nexport function change(nc: Nats, c: Customer) {\n  nc.publish('customer.name.changed', encode(toName(c)));\n  nc.publish('customer.street.changed', encode(toStreet(c)));\n  nc.publish('customer.city.updated', encode(toCity(c)));\n}\n",
+        "import { connect } from 'nats';\nexport function move(nc: Nats, c: Customer) {\n  nc.publish('customer.moved', encode(toMoved(c)));\n  nc.publish('customer.renamed', encode(toRenamed(c)));\n}\n",
+    ),
+    (
+        "generic names",
+        "name/generic",
+        "import { Kafka } from 'kafkajs';\nexport async function tell(producer: Producer, order: Order) {\n  await producer.send({ topic: 'data.changed', messages: [toMessage(order)] });\n}\n",
+        "import { Kafka } from 'kafkajs';\nexport async function tell(producer: Producer, order: Order) {\n  await producer.send({ topic: 'order.shipped', messages: [toMessage(order)] });\n}\n",
+    ),
     (
         "a request and its response over events",
         "code/wait-for-event",
@@ -82,7 +94,25 @@ const TYPESCRIPT: [Twin; 12] = [
     ),
 ];
 
-const RUST: [Twin; 10] = [
+const RUST: [Twin; 13] = [
+    (
+        "events too fine-grained",
+        "event/chatty",
+        "use async_nats::Client;\nasync fn change(client: &Client, c: &Customer) {\n    client.publish(\"customer.name.changed\", name(c)).await;\n    client.publish(\"customer.street.changed\", street(c)).await;\n    client.publish(\"customer.city.updated\", city(c)).await;\n}\n",
+        "use async_nats::Client;\nasync fn change(client: &Client, c: &Customer) {\n    client.publish(\"customer.moved\", moved(c)).await;\n}\n",
+    ),
+    (
+        "generic names",
+        "name/generic",
+        "use rdkafka::producer::FutureRecord;\nasync fn tell(producer: &FutureProducer, body: &[u8]) {\n    producer.send(FutureRecord::to(\"entity.updated\").payload(body), WAIT).await;\n}\n",
+        "use rdkafka::producer::FutureRecord;\nasync fn tell(producer: &FutureProducer, body: &[u8]) {\n    producer.send(FutureRecord::to(\"order.shipped\").payload(body), WAIT).await;\n}\n",
+    ),
+    (
+        "direct service calls for decoupled work",
+        "code/direct-service-call",
+        "use async_nats::Client;\nasync fn place(http: &reqwest::Client, order: &Order) -> Result<(), Error> {\n    http.post(\"http://orders/emails\").json(order).send().await?;\n    Ok(())\n}\n",
+        "use factum::Context;\nasync fn place(cx: &mut Context<'_>, order: Order) -> Result<(), Failure> {\n    cx.emit(&placed(&order));\n    Ok(())\n}\n",
+    ),
     (
         "a request and its response over events",
         "code/wait-for-event",
@@ -180,4 +210,17 @@ fn bad_habits_are_found_in_typescript_and_their_good_twins_are_clean() {
 #[test]
 fn bad_habits_are_found_in_rust_and_their_good_twins_are_clean() {
     every_twin_is_told_apart(&RUST, "letters.rs");
+}
+
+#[test]
+fn typescript_that_is_not_strict_is_found_and_its_strict_twin_is_clean() {
+    let found = |strict: &str| {
+        let text = format!(
+            "{CATALOG}# tsconfig.json\n{{ \"compilerOptions\": {{ \"target\": \"es2022\"{strict} }} }}\n# services/mail/letters.ts\nimport {{ connect }} from 'nats';\nnc.subscribe('order.placed', write);\n"
+        );
+        let options = Options { only: vec!["code/ts-not-strict".to_owned()], ..options() };
+        let documents = crate::sample::reviewed(&text, &options);
+        documents.findings.iter().filter(|one| one.rule == "code/ts-not-strict").count()
+    };
+    assert_eq!((found(""), found(", \"strict\": true")), (1, 0));
 }

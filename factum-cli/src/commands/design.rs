@@ -120,6 +120,12 @@ fn words(what: &[String]) -> Result<(String, Vec<u8>), CliError> {
                 .map_err(|error| CliError::unreachable(format!("standard input cannot be read: {error}")))?;
             Ok(("standard input".to_owned(), bytes))
         }
+        [folder] if Path::new(folder).is_dir() => {
+            let hint = format!(
+                "pass the text; what is in the code of a folder is drawn by: factum design --from-code {folder}"
+            );
+            Err(CliError::refused(format!("{folder} is a folder")).hint(hint))
+        }
         [file] if Path::new(file).exists() => Ok((file.clone(), read(Path::new(file), TEXT_BYTES_MAX)?)),
         [file] if !file.contains(char::is_whitespace) => {
             Err(CliError::unreachable(format!("{file} is not there")).hint(form))
@@ -129,8 +135,10 @@ fn words(what: &[String]) -> Result<(String, Vec<u8>), CliError> {
 }
 
 fn read(file: &Path, bytes_max: usize) -> Result<Vec<u8>, CliError> {
-    let cannot =
-        |error: std::io::Error| CliError::unreachable(format!("{} cannot be read: {error}", file.display()));
+    let cannot = |error: std::io::Error| {
+        CliError::unreachable(format!("{} cannot be read: {error}", file.display()))
+            .hint("pass a file that is there and may be read")
+    };
     let mut bytes = Vec::new();
     let file = std::fs::File::open(file).map_err(cannot)?;
     // One byte over the limit is enough to see that it is passed.

@@ -16,6 +16,10 @@ use crate::output::{Output, Style, printable_line};
 /// Where the last written texts are, below the output folder.
 const KEPT: &str = ".factum/written";
 
+/// Longest texts of a dry run as JSON, all together, and one of them: an assistant reads no more.
+const SHOWN_BYTES_MAX: usize = 128 * 1024;
+const SHOWN_FILE_BYTES_MAX: usize = 64 * 1024;
+
 /// Whose side wins where both changed the same lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum OnConflict {
@@ -45,6 +49,12 @@ pub(crate) struct Kept {
     pub(crate) path: String,
     pub(crate) fate: Fate,
     pub(crate) conflicts: Vec<Conflict>,
+    /// On a dry run, what would stand in it: nothing was written that could be read instead.
+    #[serde(rename = "text", skip_serializing_if = "Option::is_none")]
+    shown: Option<String>,
+    /// Whether the text ends before the file would.
+    #[serde(rename = "isCut", skip_serializing_if = "std::ops::Not::not")]
+    is_cut: bool,
     #[serde(skip)]
     designed: String,
     #[serde(skip)]
@@ -63,6 +73,9 @@ pub(crate) fn write(
         all.push(settle(out, file, on_conflict)?);
     }
     let stops = all.iter().any(|kept| kept.fate == Fate::Conflict);
+    if is_dry {
+        show(&mut all);
+    }
     if stops || is_dry {
         return Ok(all);
     }
@@ -75,6 +88,24 @@ pub(crate) fn write(
     Ok(all)
 }
 
+/// Gives each file of a dry run its text, documents for people first, until there is enough to read.
+fn show(all: &mut [Kept]) {
+    let mut left = SHOWN_BYTES_MAX;
+    let is_document = |kept: &Kept| kept.path.ends_with(".md");
+    let (documents, others): (Vec<&mut Kept>, Vec<&mut Kept>) =
+        all.iter_mut().partition(|kept| is_document(kept));
+    for kept in documents.into_iter().chain(others) {
+        let text = kept.text.as_deref().unwrap_or(&kept.designed);
+        let mut end = text.len().min(SHOWN_FILE_BYTES_MAX).min(left);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        left -= end;
+        kept.is_cut = end < text.len();
+        kept.shown = Some(text[..end].to_owned());
+    }
+}
+
 fn settle(out: &Path, file: &Source, on_conflict: OnConflict) -> Result<Kept, CliError> {
     let there = text(&out.join(&file.name))?;
     let base = text(&out.join(KEPT).join(&file.name))?;
@@ -82,6 +113,8 @@ fn settle(out: &Path, file: &Source, on_conflict: OnConflict) -> Result<Kept, Cl
         path: file.name.clone(),
         fate,
         conflicts,
+        shown: None,
+        is_cut: false,
         designed: file.text.clone(),
         text,
     };

@@ -148,6 +148,11 @@ pub(crate) fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     let code = codebase::scan(&args.code)
         .map_err(|error| CliError::unreachable(error.to_string()).hint("pass --code DIR"))?;
     let folder = contracts_folder(&args, &code, cx);
+    // A folder that was named and is none is a slip; one that is not there yet is how a project begins.
+    if let Some(named) = args.contracts.as_deref().filter(|named| !named.is_dir()) {
+        return Err(CliError::unreachable(format!("{} is not a folder", named.display()))
+            .hint("pass the folder that holds system.yaml, or leave --contracts out to begin without one"));
+    }
     let contracts = contracts(&folder)?;
     let inside = folder.strip_prefix(&args.code).unwrap_or(&folder).display().to_string();
     let request = Request {

@@ -126,7 +126,7 @@ async fn run_inner(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     if options.only.is_empty() {
         options.only = input.families.iter().map(|family| (*family).to_owned()).collect();
     }
-    let mut report = review::review(&input.documents, &input.code, &options);
+    let mut report = input.review(&options);
     if let Some(url) = &args.live {
         live::add(url, &input, &mut report, &options).await?;
     }
@@ -321,7 +321,7 @@ fn print(report: &Report, input: &Input, cx: &mut Cx<'_>) -> Result<(), CliError
             String::new()
         };
         let files = if input.kind == input::STORM {
-            "; files and lines are those that `factum design` makes of it"
+            "; keys that it names are those of the catalog that `factum design` makes of the text"
         } else {
             ""
         };

@@ -12,10 +12,13 @@ use crate::error::CliError;
 use crate::output::{Output, Style, When};
 
 /// Modes that run as they are, with what they are started with.
-const RUNS: [(&str, &[&str]); 8] = [
+const RUNS: [(&str, &[&str]); 11] = [
     ("review", &["review"]),
     ("consumers", &["consumers"]),
     ("projections", &["projections"]),
+    ("sagas", &["sagas", "list"]),
+    ("timers", &["timers", "list"]),
+    ("audit", &["audit"]),
     ("dlq", &["dlq", "list"]),
     ("stats", &["stats"]),
     ("log", &["log"]),
@@ -94,6 +97,66 @@ pub(crate) fn meant(wish: &str, args: &[String]) -> Result<(Meant, Output), CliE
                     .hint(format!("`factum {name} --help` says how"))
             })?;
             Ok((Meant::Run(Box::new(cli)), out))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A mode that no words find is a mode that nobody finds.
+    #[test]
+    fn plain_words_find_every_mode() {
+        let wishes = [
+            ("tail", "watch events as they happen"),
+            ("log", "show the last events"),
+            ("stream", "history of one order"),
+            ("event", "show a single event"),
+            ("trace", "what happened to order 42"),
+            ("search", "find events that mention ann"),
+            ("stats", "how many events are there"),
+            ("publish", "append events from a file"),
+            ("consumers", "why is the consumer lagging"),
+            ("projections", "rebuild my read model"),
+            ("sagas", "operate my stuck sagas"),
+            ("timers", "which timers are due soon"),
+            ("dlq", "requeue the dead letters"),
+            ("replay", "reprocess yesterday's orders"),
+            ("forget", "erase a customer under gdpr"),
+            ("keys", "rotate the master key"),
+            ("migrate", "create the tables"),
+            ("check", "is my store corrupt"),
+            ("backup", "make a backup while it runs"),
+            ("copy", "move my data from sqlite to postgres"),
+            ("archive", "archive old events"),
+            ("contract", "rename a field of a payload"),
+            ("generate", "typescript types for my events"),
+            ("review", "review my event names"),
+            ("design", "event storming of a shop"),
+            ("plan", "a test driven plan of one slice"),
+            ("scaffold", "boilerplate for a new consumer"),
+            ("new", "start a project from scratch"),
+            ("migration", "replace the synchronous call to billing"),
+            ("reliability", "retry strategy for webhook ingestion"),
+            ("doctor", "diagnose my setup"),
+            ("bench", "how fast is this machine"),
+            ("audit", "who paused the consumer"),
+            ("mcp", "let an assistant in my editor ask"),
+            ("completions", "shell completions for zsh"),
+        ];
+        let command = Cli::command();
+        let has = |name: &str| command.get_subcommands().any(|known| known.get_name() == name);
+        for (mode, wish) in wishes {
+            let choice = modes::choose(wish, has);
+            assert!(
+                matches!(&choice, Choice::Mode { name, because, .. } if *name == mode && !because.is_empty()),
+                "{wish}: {choice:?}"
+            );
+        }
+        for known in command.get_subcommands().map(clap::Command::get_name) {
+            let is_found = wishes.iter().any(|(mode, _)| *mode == known);
+            assert!(is_found || ["console", "help"].contains(&known), "no words are tried for {known}");
         }
     }
 }

@@ -87,6 +87,15 @@ async fn an_assistant_designs_reviews_plans_and_scaffolds_and_writes_only_where_
     let design = reader.ask("design", json!({"text": wall})).await;
     assert_eq!((&design["system"], &design["dryRun"]), (&json!("shop"), &json!(true)));
     assert!(!design["questions"].as_array().unwrap().is_empty(), "what is not said is asked: {design}");
+    let text = |files: &Value, ending: &str| -> String {
+        let mut files = files.as_array().unwrap().iter();
+        let file = files.find(|file| file["path"].as_str().unwrap().ends_with(ending)).unwrap();
+        assert!(file["isCut"].is_null(), "a short document is whole: {file}");
+        file["text"].as_str().unwrap().to_owned()
+    };
+    let document = text(&design["files"], "docs/architecture/shop.md");
+    assert!(document.contains("## Who says what to whom") && document.contains("```mermaid"), "{document}");
+    assert!(text(&design["files"], "order.placed.v1.yaml").starts_with("event: order.placed\n"));
     assert!(!terminal.folder().join("contracts").exists(), "nothing is written");
     let rule = reader.ask("review_rule", json!({"rule": "idem/undeclared"})).await;
     assert_eq!(rule["id"], "idem/undeclared");
@@ -103,10 +112,29 @@ async fn an_assistant_designs_reviews_plans_and_scaffolds_and_writes_only_where_
     .unwrap();
     let plan = reader.ask("plan", json!({"spec": "spec.md", "slice": "1"})).await;
     assert_eq!(plan["events"], json!([{"name": "points.earned", "isNew": true}]));
+    let document = text(&plan["files"], "-slice-1-tdd-plan.md");
+    assert!(document.contains("- [ ] **RED**") && document.contains("points.earned"), "{document}");
     let code = json!({"kind": "consumer", "name": "mail.send", "event": "order.placed", "lang": "rust"});
     let scaffold = reader.ask("scaffold", code).await;
     assert!(scaffold["files"][0]["text"].as_str().unwrap().contains("impl Handler<OrderPlaced>"));
     assert!(!terminal.folder().join("src").exists() && !terminal.folder().join("docs/specs").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_design_of_any_size_is_an_answer_that_can_be_read() {
+    let terminal = crate::sample::empty();
+    let reader = Assistant::start(&terminal, &["mcp"]).await;
+    let rules = |service: usize| {
+        format!("Service{service}: on thing.n{service} -> thing.n{} [thingId]\n", service + 1)
+    };
+    let wall: String = (0..220).map(rules).collect();
+    assert!(wall.len() < 16 * 1024, "an argument may be so long");
+    let design = reader.ask("design", json!({"text": wall})).await;
+    let files = design["files"].as_array().unwrap();
+    let shown: usize = files.iter().map(|file| file["text"].as_str().unwrap().len()).sum();
+    assert!(shown <= 128 * 1024, "{shown}");
+    let is_cut = |file: &&Value| file["isCut"] == json!(true);
+    assert!(files.iter().filter(is_cut).count() > 0, "what does not fit is said to be cut");
 }
 
 #[tokio::test(flavor = "multi_thread")]

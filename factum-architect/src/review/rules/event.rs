@@ -74,7 +74,7 @@ pub(super) const RULES: &[Rule] = &[
         bad: "# a.v1.yaml\nevent: customer.name.changed\nversion: 1\n# b.v1.yaml\nevent: customer.phone.changed\nversion: 1\n# c.v1.yaml\nevent: customer.street.changed\nversion: 1",
         good: "# a.v1.yaml\nevent: customer.moved\nversion: 1\n# b.v1.yaml\nevent: customer.renamed\nversion: 1",
         fix: "send one event for each decision (`customer.moved`), with all that it changed",
-        check: Check::Catalog(chatty),
+        check: Check::Both(chatty, crate::sources::rules::names::chatty),
     },
     Rule {
         id: "event/no-consumer",
@@ -302,6 +302,23 @@ fn no_producer(view: &View<'_>, found: &mut Found) {
             found.at(
                 taker.span,
                 format!("`{who}` takes `{}`, which nobody is known to send", contract.name.text),
+            );
+        }
+    }
+    // A name without a contract is a slip of the pen, or an event that somebody hopes for.
+    if view.contracts.is_empty() {
+        return;
+    }
+    for (name, takers) in &view.takers {
+        let is_of_the_runtime = *name == "subject.forgotten" || name.starts_with("saga.");
+        if view.contract(name).is_some() || view.senders.contains_key(name) || is_of_the_runtime {
+            continue;
+        }
+        if let Some(taker) = takers.first() {
+            let who = taker.part.map_or(taker.service, |part| part.name.text);
+            found.at(
+                taker.span,
+                format!("`{who}` takes `{name}`, which has no contract, and nobody is known to send"),
             );
         }
     }

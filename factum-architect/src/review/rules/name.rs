@@ -53,7 +53,7 @@ pub(super) const RULES: &[Rule] = &[
         bad: "# data.changed.v1.yaml\nevent: data.changed\nversion: 1",
         good: "# price.raised.v1.yaml\nevent: price.raised\nversion: 1",
         fix: "name the thing and what happened to it: one event for each fact",
-        check: Check::Catalog(generic),
+        check: Check::Both(generic, crate::sources::rules::names::generic),
     },
     Rule {
         id: "name/crud",

@@ -184,6 +184,9 @@ fn secret_in(field: &FieldView<'_>) -> Option<&'static str> {
     let last = words.last().map_or("", String::as_str);
     // `passwordChangedAt`, `tokenCount`, `secretSanta`: what comes last decides.
     match last {
+        "hash" | "digest" | "salt" if words.iter().any(|word| word == "password") => {
+            Some("what a password can be guessed from")
+        }
         "password" | "passwd" | "pwd" | "passphrase" => Some("a password"),
         "secret" => Some("a secret"),
         "pin" if name == "pin" || name == "cardpin" => Some("a password"),

@@ -6,7 +6,7 @@ use factum_contract::Severity::{Error, Info, Warning};
 
 use crate::review::rule::Profile::{Recommended, Strict};
 use crate::review::rule::{Check, Found, Rule};
-use crate::review::view::{View, text_of};
+use crate::review::view::{By, Cause, View, text_of};
 use crate::review::words;
 
 /// Longest chain of events that people can still explain without a saga.
@@ -24,7 +24,7 @@ pub(super) const RULES: &[Rule] = &[
         why: "One event then keeps the system busy for ever; a retry in the loop multiplies it.",
         bad: "# system.yaml\nsystem: shop\nservices: { a: {}, b: {} }\nconsumers:\n  a.price: { service: a, on: [cost.raised], emits: [price.raised] }\n  b.cost: { service: b, on: [price.raised], emits: [cost.raised] }",
         good: "# system.yaml\nsystem: shop\nservices: { a: {}, b: {} }\nconsumers:\n  a.price: { service: a, on: [cost.raised], emits: [price.raised] }\n  b.cost: { service: b, on: [price.raised], emits: [cost.raised], ends: Costs follow a price at most once a day. }",
-        fix: "break the loop, or say on one of its consumers why it comes to an end: `ends: …`",
+        fix: "break the loop, let a saga lead it, or say on one of its consumers why it comes to an end: `ends: …`",
         check: Check::Catalog(cycle),
     },
     Rule {
@@ -139,6 +139,10 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+/// A loop is one event after another until the first comes again, with nothing that remembers on the way.
+///
+/// A saga remembers: an instance that is told twice of one thing goes on from where it stands, so what it answers ends no
+/// sooner or later than its steps do. Only when the event that *starts* one comes round does another begin.
 fn cycle(view: &View<'_>, found: &mut Found) {
     let ended: BTreeSet<&str> = view
         .consumers
@@ -147,33 +151,51 @@ fn cycle(view: &View<'_>, found: &mut Found) {
         .flat_map(|part| part.texts("emits"))
         .map(|word| word.text)
         .collect();
-    let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (from, to, ..) in view.causes.iter().filter(|(_, to, ..)| !ended.contains(to)) {
-        next.entry(from).or_default().insert(to);
-    }
     let mut told: BTreeSet<&str> = BTreeSet::new();
-    for start in next.keys() {
-        if told.contains(start) {
-            continue;
-        }
-        let Some(way) = way_back(start, &next) else { continue };
-        let edge =
-            |pair: &[&str]| view.causes.iter().find(|(from, to, ..)| *from == pair[0] && *to == pair[1]);
-        let edges: Vec<_> = way.windows(2).filter_map(edge).collect();
-        let services: BTreeSet<&str> = edges.iter().map(|(_, _, service, _)| *service).collect();
-        told.extend(way.iter().copied());
-        if let Some((.., span)) = edges.last().filter(|_| services.len() > 1) {
-            found.at(*span, format!("events cause each other in a loop: {}", way.join(" -> ")));
+    for is_certain in [true, false] {
+        let follows = |cause: &&Cause<'_>, start: &str| match cause.by {
+            _ if ended.contains(cause.to) => false,
+            By::Consumer => true,
+            By::BusyConsumer => !is_certain,
+            By::Saga(starts) => starts == Some(start),
+        };
+        let starts: BTreeSet<&str> = view.causes.iter().map(|cause| cause.from).collect();
+        for start in starts {
+            if told.contains(start) {
+                continue;
+            }
+            let mut next: BTreeMap<&str, BTreeMap<&str, &Cause<'_>>> = BTreeMap::new();
+            for cause in view.causes.iter().filter(|cause| follows(cause, start)) {
+                next.entry(cause.from).or_default().insert(cause.to, cause);
+            }
+            let Some(way) = way_back(start, &next) else { continue };
+            let edges: Vec<&Cause<'_>> =
+                way.windows(2).filter_map(|pair| next.get(pair[0])?.get(pair[1]).copied()).collect();
+            let services: BTreeSet<&str> = edges.iter().map(|cause| cause.service).collect();
+            told.extend(way.iter().copied());
+            let Some(last) = edges.last().filter(|_| services.len() > 1) else { continue };
+            let way = way.join(" -> ");
+            match is_certain {
+                true => found.at(last.span, format!("events cause each other in a loop: {way}")),
+                false => found.as_bad_as(
+                    Warning,
+                    last.span,
+                    format!("events may cause each other in a loop: {way}; a consumer on the way takes several and sends several, and does not say which follows which"),
+                ),
+            }
         }
     }
 }
 
 /// The shortest way from an event back to itself.
-fn way_back<'d>(start: &'d str, next: &BTreeMap<&'d str, BTreeSet<&'d str>>) -> Option<Vec<&'d str>> {
+fn way_back<'d>(
+    start: &'d str,
+    next: &BTreeMap<&'d str, BTreeMap<&'d str, &Cause<'d>>>,
+) -> Option<Vec<&'d str>> {
     let mut before: BTreeMap<&str, &str> = BTreeMap::new();
     let mut waiting = std::collections::VecDeque::from([start]);
     while let Some(at) = waiting.pop_front() {
-        for &to in next.get(at).into_iter().flatten() {
+        for &to in next.get(at).into_iter().flat_map(BTreeMap::keys) {
             if to == start {
                 let mut way = vec![start, at];
                 let mut at = at;
@@ -263,16 +285,16 @@ fn long_chain(view: &View<'_>, found: &mut Found) {
         })
         .collect();
     let mut next: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
-    for (from, to, service, _) in view.causes.iter().filter(|(from, ..)| !told.contains(from)) {
-        next.entry(from).or_default().push((to, service));
+    for cause in view.causes.iter().filter(|cause| !told.contains(cause.from)) {
+        next.entry(cause.from).or_default().push((cause.to, cause.service));
     }
-    let caused: BTreeSet<&str> = view.causes.iter().map(|(_, to, ..)| *to).collect();
+    let caused: BTreeSet<&str> = view.causes.iter().map(|cause| cause.to).collect();
     for start in next.keys().filter(|start| !caused.contains(**start)) {
         let mut longest: Vec<&str> = Vec::new();
         let mut way = vec![*start];
         walk(&next, &mut way, "", &mut longest);
         if longest.len() > HOPS_MAX + 1 {
-            let span = view.causes.iter().find(|(from, ..)| from == start).map(|(.., span)| *span);
+            let span = view.causes.iter().find(|cause| cause.from == *start).map(|cause| cause.span);
             let message =
                 format!("a story of {} hops has no saga: {}", longest.len() - 1, longest.join(" -> "));
             if let Some(span) = span {

@@ -28,6 +28,29 @@ fn on(call: &Call) -> String {
     plain.rsplit(['.', '>', ':']).next().unwrap_or_default().to_lowercase().replace('_', "")
 }
 
+/// Whether what a call is on was declared as something that keeps data: `private readonly orders: OrderRepository`.
+fn is_typed_store(unit: &Unit, call: &Call) -> bool {
+    const STORES: [&str; 7] = ["Repository", "Repo", "Dao", "EntityManager", "DataSource", "Session", "Pool"];
+    let name = call.on.trim_end_matches("()").rsplit(['.', '>', ':']).next().unwrap_or_default();
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let is_store = |kind: &str| {
+        let kind = kind.split(['<', '[', ',', ')', ';', '=', ' ']).next().unwrap_or_default();
+        STORES.iter().any(|end| kind.trim_end_matches('>').ends_with(end))
+    };
+    let text = &unit.functions[0].text;
+    is_name
+        && text.match_indices(name).any(|(at, _)| {
+            let (before, after) = (&text[..at], &text[at + name.len()..]);
+            // `orders: OrderRepository`, and `OrderRepository orders;`.
+            let annotated = after.trim_start_matches(['?', '!']).strip_prefix(':');
+            let kind = annotated.map(|kind| kind.trim_start().trim_start_matches(['&', '*']));
+            let is_annotated = before.ends_with([' ', '(', ',', '\n', '\t']) && kind.is_some_and(is_store);
+            let declared = after.starts_with([';', ',', ')', ' ']) && before.ends_with(' ');
+            let word = before.trim_end().rsplit([' ', '(', ',', '\n', '\t']).next().unwrap_or_default();
+            is_annotated || declared && is_store(word)
+        })
+}
+
 /// Whether a call changes a table.
 pub(super) fn is_table_write(unit: &Unit, call: &Call) -> bool {
     if let Some(sql) = sql(unit, call) {
@@ -64,8 +87,42 @@ pub(super) fn is_table_write(unit: &Unit, call: &Call) -> bool {
             | "add"
             | "saveAndFlush"
             | "bulk_create"
+            | "upsert"
+            | "Upsert"
     );
-    is_store && writes
+    writes && (is_store || is_typed_store(unit, call))
+}
+
+/// Whether a call does what an event asks for, as far as its first word tells: `store.SaveParcel`, `service.process`.
+pub(super) fn is_work(unit: &Unit, call: &Call) -> bool {
+    const VERBS: [&str; 20] = [
+        "save", "upsert", "insert", "update", "persist", "store", "write", "delete", "remove", "charge",
+        "reserve", "book", "refund", "ship", "send", "create", "process", "handle", "execute", "publish",
+    ];
+    const ASIDE: [&str; 17] = [
+        "log",
+        "logger",
+        "console",
+        "metrics",
+        "span",
+        "tracer",
+        "timer",
+        "stats",
+        "histogram",
+        "counter",
+        "gauge",
+        "hash",
+        "hasher",
+        "stdout",
+        "stderr",
+        "res",
+        "response",
+    ];
+    let on = on(call);
+    let words = crate::review::words::split(&call.name);
+    let is_verb = words.first().is_some_and(|first| VERBS.contains(&first.as_str()));
+    let is_aside = ASIDE.iter().any(|aside| on.ends_with(aside));
+    !is_ack(call) && (is_effect(unit, call) || is_verb && !on.is_empty() && !is_aside)
 }
 
 /// Whether a call goes out over HTTP.
@@ -143,6 +200,7 @@ pub(super) fn is_ack(call: &Call) -> bool {
     match call.name.as_str() {
         "ack"
         | "Ack"
+        | "MarkMessage"
         | "basic_ack"
         | "basicAck"
         | "acknowledge"

@@ -1,6 +1,6 @@
 //! What flows, compared with the catalog, and in which order things are done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use factum_contract::Severity::{Error, Info, Warning};
 
@@ -307,7 +307,7 @@ fn is_outbox(one: &Traffic, call: &Call) -> bool {
 }
 
 fn early_ack(scan: &Scan<'_>, found: &mut Found) {
-    for &(index, number) in &scan.handlers {
+    for &(index, number) in scan.handlers.iter().chain(&scan.loops) {
         let unit = &scan.units[index];
         let function = &unit.functions[number];
         let acks: Vec<&Call> =
@@ -316,11 +316,9 @@ fn early_ack(scan: &Scan<'_>, found: &mut Found) {
             // An early way out acknowledges what it leaves alone: the next line goes.
             let after = scan_text(unit, ack.at).lines().nth(1).unwrap_or_default().trim().to_owned();
             let leaves = ["return", "continue", "break", "}"].iter().any(|word| after.starts_with(word));
-            let work = function
-                .calls
-                .iter()
-                .find(|call| call.at > ack.at && effects::is_effect(unit, call) && !effects::is_ack(call));
-            let worked = function.calls.iter().any(|call| call.at < ack.at && effects::is_effect(unit, call));
+            let is_work = |call: &&Call| effects::is_work(unit, call);
+            let work = function.calls.iter().find(|call| call.at > ack.at && is_work(call));
+            let worked = function.calls.iter().any(|call| call.at < ack.at && is_work(&call));
             if let Some(work) = work.filter(|_| !leaves && !worked) {
                 found.at(ack.span, format!("it is acknowledged before `{}`", effects::shown(work)));
                 break;
@@ -368,6 +366,7 @@ fn waiting(scan: &Scan<'_>, found: &mut Found) {
                 && unit.functions.len() > 1;
             call.at != publish.at && (waits || once || promise)
         });
+        let wait = wait.copied().or_else(|| taken_after(unit, one, publish, &calls));
         if let Some(wait) = wait {
             found.at(
                 wait.span,
@@ -378,6 +377,29 @@ fn waiting(scan: &Scan<'_>, found: &mut Found) {
             );
         }
     }
+}
+
+/// What a subscription made before the event was published is asked for after it, once: not in a loop.
+fn taken_after<'u>(unit: &'u Unit, one: &Traffic, publish: &Call, calls: &[&'u Call]) -> Option<&'u Call> {
+    const TAKES: [&str; 7] =
+        ["next", "recv", "receive", "nextMsg", "NextMsg", "next_msg", "NextMsgWithContext"];
+    const TAKES_UP: [&str; 5] = ["subscribe", "Subscribe", "SubscribeSync", "psubscribe", "basic_consume"];
+    let function = &unit.functions[one.function];
+    let subscribe =
+        calls.iter().find(|call| TAKES_UP.contains(&call.name.as_str()) && call.at < publish.at)?;
+    let text = &unit.functions[0].text;
+    let line = text.get(..subscribe.at)?.rsplit('\n').next()?;
+    let name = line.split([':', '=', ',']).next()?.trim().rsplit(' ').next()?;
+    let is_name = !name.is_empty() && line.contains('=');
+    let between = |call: &Call| text.get(publish.at..call.at).unwrap_or_default();
+    let takes = |call: &&&Call| {
+        call.at > publish.at
+            && TAKES.contains(&call.name.as_str())
+            && call.on == name
+            && crate::sources::traffic::first_loop(between(call)).is_none()
+    };
+    let is_loop_around = crate::sources::traffic::first_loop(&function.text).is_some();
+    calls.iter().find(takes).filter(|_| is_name && !is_loop_around).copied()
 }
 
 /// The service whose folder a file lies in.
@@ -419,15 +441,17 @@ fn foreign_table(scan: &Scan<'_>, found: &mut Found) {
 }
 
 fn direct_call(scan: &Scan<'_>, found: &mut Found) {
+    let mut handlers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for one in scan.traffic.iter().filter(|one| one.direction == Direction::Consume) {
+        let handler = one.handler.and_then(|handler| scan.units[one.unit].functions.get(handler));
+        if let Some((name, handler)) = one.name.as_deref().zip(handler).filter(|(_, one)| one.name.len() > 3)
+        {
+            handlers.entry(name).or_default().push(&handler.name);
+        }
+    }
     for one in scan.traffic.iter().filter(|one| one.direction == Direction::Publish && one.function != 0) {
         let Some(name) = &one.name else { continue };
-        let handlers: Vec<&str> = scan
-            .traffic
-            .iter()
-            .filter(|other| other.direction == Direction::Consume && other.name.as_ref() == Some(name))
-            .filter_map(|other| Some(scan.units[other.unit].functions.get(other.handler?)?.name.as_str()))
-            .filter(|name| name.len() > 3)
-            .collect();
+        let Some(handlers) = handlers.get(name.as_str()) else { continue };
         let unit = &scan.units[one.unit];
         let (_, calls) = around(unit, one.function);
         if let Some(call) = calls.iter().find(|call| handlers.contains(&call.name.as_str())) {

@@ -7,7 +7,7 @@ use crate::review::rule::Profile::Recommended;
 use crate::review::rule::{Check, Found, Rule};
 use crate::sources::Scan;
 use crate::sources::language::Language;
-use crate::sources::traffic::{Direction, is_event_type};
+use crate::sources::traffic::{Direction, first_loop, is_event_type};
 use crate::sources::unit::{Arg, Function, Unit};
 
 /// The second half of the family's table.
@@ -81,7 +81,7 @@ pub(crate) const RULES: &[Rule] = &[
 ];
 
 fn non_idempotent(scan: &Scan<'_>, found: &mut Found) {
-    for &(index, number) in &scan.handlers {
+    for &(index, number) in scan.handlers.iter().chain(&scan.loops) {
         let unit = &scan.units[index];
         let function = &unit.functions[number];
         if effects::is_ours(unit, number) || effects::is_guarded(&function.text) {
@@ -172,7 +172,7 @@ const CHECKS: [&str; 22] = [
 ];
 
 fn unvalidated(scan: &Scan<'_>, found: &mut Found) {
-    for &(index, number) in &scan.handlers {
+    for &(index, number) in scan.handlers.iter().chain(&scan.loops) {
         let unit = &scan.units[index];
         let function = &unit.functions[number];
         let lower = function.text.to_lowercase();
@@ -200,6 +200,10 @@ fn unvalidated(scan: &Scan<'_>, found: &mut Found) {
 /// The name that a parser's answer is given: `const event = JSON.parse(…)`.
 fn parsed_into(text: &str, parser: &str) -> Option<String> {
     let at = text.find(parser)?;
+    // What is handed on at once is another's to check: `Placed.parse(JSON.parse(…))`.
+    if text[..at].trim_end().ends_with('(') {
+        return None;
+    }
     let line_start = text[..at].rfind('\n').map_or(0, |at| at + 1);
     let before = text[line_start..at].split('=').next()?.trim();
     let before = before.split(':').next()?.trim();
@@ -211,10 +215,13 @@ fn parsed_into(text: &str, parser: &str) -> Option<String> {
 }
 
 fn swallowed(scan: &Scan<'_>, found: &mut Found) {
-    for &(index, number) in &scan.handlers {
+    for &(index, number) in scan.handlers.iter().chain(&scan.loops) {
         let unit = &scan.units[index];
         let function = &unit.functions[number];
         for catch in function.catches.iter().filter(|catch| catch.only_logs) {
+            if scan.loops.contains(&(index, number)) && !goes_on(unit, function, &catch.body) {
+                continue;
+            }
             // A handler that gives its answer back in the branch hands the failure on.
             if unit.language == Language::Rust
                 && !catch.body.contains('!')
@@ -225,6 +232,19 @@ fn swallowed(scan: &Scan<'_>, found: &mut Found) {
             found.at(catch.span, "a failure is written down and dropped".to_owned());
         }
     }
+}
+
+/// Whether a loop goes on after a failure that was caught: what was tried stands inside of it.
+///
+/// A failure to hear from the broker is caught in the same loops; in languages without `try` the two look alike.
+fn goes_on(unit: &Unit, function: &Function, body: &str) -> bool {
+    if matches!(unit.language, Language::Rust | Language::Go) {
+        return false;
+    }
+    let text = &function.text;
+    let caught = text.find(body).unwrap_or_default();
+    let tried = text[..caught].rfind("try").unwrap_or_default();
+    first_loop(text).is_some_and(|begin| begin < tried)
 }
 
 fn not_strict(scan: &Scan<'_>, found: &mut Found) {

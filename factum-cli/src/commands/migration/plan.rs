@@ -109,8 +109,8 @@ pub(crate) fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
         cx.out.line(format!("`{call}` stands in {}", counted(plan.hits.len() as u64, "place")))?;
     }
     cx.out.line(format!("{} to answer:", counted(plan.questions.len() as u64, "question")))?;
-    for question in &plan.questions {
-        cx.out.line(format!("  {question}"))?;
+    for (index, question) in plan.questions.iter().enumerate() {
+        cx.out.line(format!("  {}. {question}", index + 1))?;
     }
     Ok(Done::Clean)
 }
