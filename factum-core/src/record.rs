@@ -135,6 +135,8 @@ pub struct RecordQuery {
     pub group_prefix: Option<String>,
     /// Those due at or before this time, earliest first.
     pub due_until: Option<Timestamp>,
+    /// Of those, the ones due at or after this time: how to page by due time.
+    pub due_from: Option<Timestamp>,
     /// Those whose id sorts after this one: how to page.
     pub after_id: Option<String>,
     /// At most so many, up to [`RecordQuery::LIMIT_MAX`].
@@ -148,6 +150,7 @@ impl Default for RecordQuery {
             group: None,
             group_prefix: None,
             due_until: None,
+            due_from: None,
             after_id: None,
             limit: Self::LIMIT_MAX,
         }

@@ -25,7 +25,9 @@ pub(crate) fn check(record: &Record) -> Result<(), WriteError> {
 pub(crate) fn matches(query: &RecordQuery, record: &Record) -> bool {
     query.group.as_ref().is_none_or(|group| *group == record.group)
         && query.group_prefix.as_ref().is_none_or(|prefix| record.group.starts_with(prefix.as_str()))
-        && query.due_until.is_none_or(|until| record.due.is_some_and(|due| due <= until))
+        && query.due_until.is_none_or(|until| {
+            record.due.is_some_and(|due| due <= until && query.due_from.is_none_or(|from| due >= from))
+        })
         && query.after_id.as_ref().is_none_or(|after| record.id > *after)
 }
 

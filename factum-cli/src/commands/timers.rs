@@ -22,8 +22,11 @@ enum Action {
     List {
         /// The saga; all of them without it
         name: Option<ConsumerName>,
+        /// Those due at this time or later: 2026-01-05T10:00:00Z
+        #[arg(long, value_name = "TIME")]
+        from: Option<Timestamp>,
         /// At most so many
-        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: u32,
     },
     /// Let a pending timer be due at another time
@@ -76,8 +79,9 @@ struct ToldJson {
 pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     let admin = reach::admin(&cx.settings)?;
     match args.action {
-        Action::List { name, limit } => {
-            let timers = admin.timers(name.as_ref(), limit as usize).await?;
+        Action::List { name, from, limit } => {
+            let timers = admin.timers(name.as_ref(), from, limit as usize).await?;
+            let next = timers.last().filter(|_| timers.len() == limit as usize).map(|last| last.due);
             let rows = timers.into_iter().map(|info| (info.due, info.state));
             if cx.out.is_json() {
                 let timers = rows.map(|(due, state)| TimerJson {
@@ -107,9 +111,14 @@ pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
                 ]);
             }
             if is_empty {
-                cx.out.line("no timer is pending")?
+                cx.out.line("no timer is pending")?;
             } else {
-                cx.out.table(&table)?
+                cx.out.table(&table)?;
+                if let Some(next) = next {
+                    cx.out.line(format!(
+                        "these are the first {limit}; --from {next} shows those from there on"
+                    ))?;
+                }
             }
             Ok(Done::Clean)
         }

@@ -3,6 +3,8 @@
 //! Positions in what is made here are ranks: 0 is the start, beyond the log is the end.
 //! Never makes what the traits leave open: see each comment.
 
+use std::time::Duration;
+
 use std::collections::BTreeSet;
 
 use factum_core::{
@@ -208,12 +210,15 @@ impl Generator {
         let random = &mut self.random;
         let due_until = random.one_in(3).then_some(time);
         // Paging by id through what is ordered by due time is left open.
+        let due_from =
+            due_until.filter(|_| random.one_in(3)).map(|until| until.minus(Duration::from_micros(2)));
         let after_id = (due_until.is_none() && random.one_in(3)).then(|| random.pick(&IDS).to_owned());
         RecordQuery {
             id: random.one_in(5).then(|| random.pick(&IDS).to_owned()),
             group: random.one_in(4).then(|| random.pick(&GROUPS).to_owned()),
             group_prefix: random.one_in(4).then(|| random.pick(&GROUPS).to_owned()),
             due_until,
+            due_from,
             after_id,
             limit: random.pick(&[1, 2, RecordQuery::LIMIT_MAX]),
         }

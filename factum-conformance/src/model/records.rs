@@ -41,7 +41,9 @@ impl Records {
     }
 
     pub(super) fn find(&self, kind: RecordKind, query: &RecordQuery) -> Vec<Record> {
-        let is_due = |record: &Record, until| record.due.is_some_and(|due| due <= until);
+        let is_due = |record: &Record, until| {
+            record.due.is_some_and(|due| due <= until && query.due_from.is_none_or(|from| due >= from))
+        };
         let mut found: Vec<Record> = self
             .all
             .values()

@@ -241,6 +241,10 @@ pub(super) async fn due_records_come_earliest_first(harness: Harness) {
         "what has no due time is never due"
     );
     assert_eq!(ids(&*store, RecordQuery { limit: 2, ..due(100) }).await, ["b", "d"]);
+    let from = |from, until| RecordQuery { due_from: Some(Timestamp::from_micros(from)), ..due(until) };
+    assert_eq!(ids(&*store, from(11, 31)).await, ["c", "e"], "due at or after, and at or before");
+    let next = RecordQuery { after_id: Some("b".to_owned()), ..from(10, 10) };
+    assert_eq!(ids(&*store, next).await, ["d"], "those due at the same time go on by id");
     let elsewhere = RecordQuery { group: Some("elsewhere".to_owned()), ..due(100) };
     assert_eq!(ids(&*store, elsewhere).await, Vec::<String>::new());
 }

@@ -4,6 +4,7 @@
 //! it hears, and is done while an app with the saga runs.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use factum_core::saga::Told;
 use factum_core::{
@@ -170,27 +171,45 @@ impl Admin {
         Ok(state)
     }
 
-    /// Pending timers, earliest first; of one saga when it is named. At most `most`.
+    /// Pending timers, earliest first, due at `from` or later; of one saga when it is named. At most `most`.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn timers(
         &self,
         name: Option<&ConsumerName>,
+        from: Option<Timestamp>,
         most: usize,
     ) -> Result<Vec<TimerInfo>, AdminError> {
-        let query = RecordQuery {
-            due_until: Some(Timestamp::from_micros(i64::MAX)),
+        let (all, mut found) = (Timestamp::from_micros(i64::MAX), Vec::new());
+        let mut query = RecordQuery {
+            due_until: Some(all),
+            due_from: from,
             group_prefix: name.map(|name| format!("{name}/")),
-            limit: most.min(RecordQuery::LIMIT_MAX),
             ..RecordQuery::default()
         };
-        let records = self.store.find(RecordKind::TIMER, &query).await?;
-        let info = |record: &factum_core::Record| {
-            let due = record.due.unwrap_or_default();
-            Ok(TimerInfo { state: read::<TimerState>(record)?, due })
-        };
-        records.iter().map(info).collect()
+        while found.len() < most {
+            query.limit = (most - found.len()).min(RecordQuery::LIMIT_MAX);
+            let page = self.store.find(RecordKind::TIMER, &query).await?;
+            for record in &page {
+                let due = record.due.unwrap_or_default();
+                found.push(TimerInfo { state: read::<TimerState>(record)?, due });
+            }
+            let is_last = page.len() < query.limit;
+            match (page.last(), query.after_id.is_some()) {
+                // First the rest of those that are due at the very same time, then what is due later.
+                (Some(last), _) if !is_last => {
+                    (query.due_from, query.due_until) = (last.due, last.due);
+                    query.after_id = Some(last.id.clone());
+                }
+                (_, true) => {
+                    query.due_from = query.due_from.map(|due| due.plus(Duration::from_micros(1)));
+                    (query.due_until, query.after_id) = (Some(all), None);
+                }
+                (_, false) => break,
+            }
+        }
+        Ok(found)
     }
 
     /// Moves a pending timer of an instance.

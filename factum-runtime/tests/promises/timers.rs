@@ -197,9 +197,9 @@ async fn a_timer_is_listed_moved_and_cancelled() {
     let admin = running.admin();
     let (timer, later) = ("payment".parse().unwrap(), noon().plus(3 * PATIENCE));
     admin.move_timer(&NAME, "slow", &timer, later).await.unwrap();
-    until("it is moved", async || admin.timers(None, 10).await.unwrap()[0].due == later).await;
+    until("it is moved", async || admin.timers(None, None, 10).await.unwrap()[0].due == later).await;
     admin.cancel_timer(&NAME, "slow", &timer).await.unwrap();
-    until("it is gone", async || admin.timers(Some(&NAME), 10).await.unwrap().is_empty()).await;
+    until("it is gone", async || admin.timers(Some(&NAME), None, 10).await.unwrap().is_empty()).await;
     clock.jump_to(later.plus(PATIENCE));
     clock.advance(Duration::from_secs(5));
     running.settled(SOON).await.unwrap();
@@ -207,4 +207,35 @@ async fn a_timer_is_listed_moved_and_cancelled() {
     let unknown = admin.cancel_timer(&NAME, "slow", &timer).await.unwrap_err().to_string();
     assert!(unknown.starts_with("timer \"payment\" is not known"), "{unknown}");
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_timers_than_a_page_holds_are_listed_each_once_though_many_are_due_at_the_same_time() {
+    let store = fresh();
+    let due = |number: u64| noon().plus(Duration::from_secs(number / 1100));
+    for hundred in 0..25 {
+        let mut work = store.begin().await.unwrap();
+        for number in hundred * 100..hundred * 100 + 100 {
+            let state = TimerState {
+                saga: "bell".into(),
+                instance: format!("i{number:05}").parse().unwrap(),
+                field: "order".into(),
+                timer: "bell".parse().unwrap(),
+                cause: factum_core::EventId::new(),
+                correlation: "many".parse().unwrap(),
+                since: noon(),
+            };
+            work.put(state.record(due(number)), Guard::Any);
+        }
+        work.commit().await.into_result().unwrap();
+    }
+    let admin = factum_runtime::Admin::new(store.clone());
+    let listed = async |from, most| -> Vec<String> {
+        let timers = admin.timers(Some(&BELL), from, most).await.unwrap();
+        timers.iter().map(|info| info.state.instance.to_string()).collect()
+    };
+    let all: Vec<String> = (0..2500).map(|number| format!("i{number:05}")).collect();
+    assert_eq!(listed(None, usize::MAX).await, all);
+    assert_eq!(listed(None, 1500).await, all[..1500]);
+    assert_eq!(listed(Some(due(1100)), 2000).await, all[1100..]);
 }

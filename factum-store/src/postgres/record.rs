@@ -41,7 +41,8 @@ pub(super) async fn find(
             .bind(until.as_micros())
             .bind(group.map(bytes))
             .bind(prefix.map(bytes))
-            .bind(below),
+            .bind(below)
+            .bind(query.due_from.map_or(i64::MIN, Timestamp::as_micros)),
         (None, Some(group), Some(prefix)) if !group.starts_with(prefix) => return Ok(Vec::new()),
         (None, Some(group), _) => prepare(&statements.record_by_group).bind(bytes(group)),
         (None, None, Some(prefix)) => prepare(&statements.record_by_prefix).bind(bytes(prefix)).bind(below),

@@ -102,7 +102,8 @@ fn read(connection: &Connection, kind: RecordKind, query: &RecordQuery) -> rusql
     }
     if let Some(until) = query.due_until {
         let mut statement = prepare(include_str!("sql/record_by_due.sql"))?;
-        let params = (name, until.as_micros(), group, prefix, below, from, limit);
+        let since = query.due_from.map_or(i64::MIN, Timestamp::as_micros);
+        let params = (name, until.as_micros(), group, prefix, below, from, limit, since);
         return statement.query_map(params, record)?.collect();
     }
     match (group, prefix) {
