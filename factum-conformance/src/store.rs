@@ -221,6 +221,7 @@ macro_rules! store_promises {
         0 Sql sql::wrong_sql_is_an_error_and_the_store_goes_on,
         0 Sql sql::a_query_before_any_write_reads_what_is_committed,
         0 Sql sql::a_query_after_a_write_sees_the_write,
+        0 Sql sql::a_moment_stands_still_while_others_write,
         8 Sql sql::sql_and_events_commit_together,
         8 Sql sql::a_failing_statement_undoes_the_whole_unit,
         8 Sql sql::a_conflict_undoes_the_sql,

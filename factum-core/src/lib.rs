@@ -16,6 +16,7 @@ pub mod gate;
 pub mod handler;
 pub mod keys;
 pub mod maintenance;
+pub mod moment;
 pub mod name;
 pub mod personal;
 pub mod projection;
@@ -41,12 +42,13 @@ pub use gate::{Breach, Gate, OpenGate, Unopened};
 pub use handler::Handler;
 pub use keys::{Keys, KeysError, SubjectForgotten};
 pub use maintenance::{CheckReport, Finding, Maintenance};
+pub use moment::Moment;
 pub use name::{
     Actor, Category, ConsumerName, ContentType, CorrelationId, DeciderName, EventName, MigrationName,
     NameError, PartitionKey, StreamId, TableName, TimerName, Topic, TraceParent,
 };
 pub use personal::Personal;
-pub use projection::{PersonalColumns, Projection, Table, Tables};
+pub use projection::{PersonalColumns, Projection, Rebuild, Table, Tables};
 pub use record::{Guard, Record, RecordKind, RecordQuery, Revision};
 pub use retry::{OnDead, RetryPolicy};
 pub use saga::{Action, Draft, Route, Saga, SagaSignalled, SagaStatus, Signal};

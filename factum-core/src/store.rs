@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use crate::envelope::{Envelope, EventId, Recorded};
 use crate::event::{Kind, Tag};
 use crate::gate::{Breach, Gate};
+use crate::moment::Moment;
 use crate::name::{Category, EventName, NameError, StreamId};
 use crate::record::{Record, RecordKind, RecordQuery, Revision};
 use crate::sql::{Lock, Rows, Value};
@@ -552,6 +553,11 @@ pub trait Store: Send + Sync + 'static {
     /// Reads committed data with SQL, unlocked.
     async fn query(&self, sql: &str, params: &[Value]) -> Result<Rows, StoreError> {
         self.begin().await?.query(sql, params, Lock::None).await
+    }
+
+    /// The store as it stands now, for several reads that must agree; where a store has no such reads, it says so.
+    async fn moment(&self) -> Result<Box<dyn Moment>, StoreError> {
+        Err(StoreError::new(StoreErrorKind::Invalid, "this store cannot be read as it stood at one moment"))
     }
 
     /// The last position that readers may see.

@@ -14,9 +14,9 @@ use async_trait::async_trait;
 use factum_core::projection::PhysicalNames;
 use factum_core::{
     AppendError, Appended, Attempt, Commit, Conflict, Context, Envelope, Event as _, EventName, EventSet,
-    Expected, Failure, Gate, Guard, Lock, Origin, Page, Position, Projection, Query, Record, RecordKind,
-    RecordQuery, Rows, Sql, Store, StoreError, StoreErrorKind, StoreGuarantees, StreamId, SubjectForgotten,
-    Timestamp, Value, Version, Work, WriteError,
+    Expected, Failure, Gate, Guard, Lock, Moment, Origin, Page, Position, Projection, Query, Record,
+    RecordKind, RecordQuery, Rows, Sql, Store, StoreError, StoreErrorKind, StoreGuarantees, StreamId,
+    SubjectForgotten, Timestamp, Value, Version, Work, WriteError,
 };
 
 use crate::contracts;
@@ -276,6 +276,10 @@ impl Store for InlineStore {
 
     async fn count(&self, kind: RecordKind, group: &str) -> Result<u64, StoreError> {
         self.inner.count(kind, group).await
+    }
+
+    async fn moment(&self) -> Result<Box<dyn Moment>, StoreError> {
+        self.inner.moment().await
     }
 }
 

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use factum_core::envelope::EVENT_BYTES_MAX;
 use factum_core::{
-    AppendError, Appended, Envelope, Expected, Gate, OpenGate, Page, Position, Query, Record, RecordKind,
-    RecordQuery, Rows, Store, StoreError, StoreGuarantees, StoreStats, StreamId, Timestamp, Value, Work,
-    WriteError,
+    AppendError, Appended, Envelope, Expected, Gate, Moment, OpenGate, Page, Position, Query, Record,
+    RecordKind, RecordQuery, Rows, Store, StoreError, StoreGuarantees, StoreStats, StreamId, Timestamp,
+    Value, Work, WriteError,
 };
 
 mod append;
@@ -29,6 +29,7 @@ mod import;
 mod line;
 mod maintenance;
 mod migrate;
+mod moment;
 mod names;
 pub(crate) mod place;
 mod read;
@@ -258,5 +259,8 @@ impl Store for PostgresStore {
     async fn query(&self, sql: &str, params: &[Value]) -> Result<Rows, StoreError> {
         let (core, sql, params) = (Arc::clone(&self.handle.core), sql.to_owned(), params.to_vec());
         self.handle.run(async move { core.query(&sql, &params).await }).await
+    }
+    async fn moment(&self) -> Result<Box<dyn Moment>, StoreError> {
+        Ok(Box::new(moment::PostgresMoment::open(&self.handle).await?))
     }
 }

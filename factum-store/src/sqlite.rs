@@ -13,9 +13,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use factum_core::envelope::EVENT_BYTES_MAX;
 use factum_core::{
-    AppendError, Appended, Envelope, Expected, Gate, OpenGate, Page, Position, Query, Record, RecordKind,
-    RecordQuery, Rows, Store, StoreError, StoreGuarantees, StoreStats, StreamId, SystemClock, Timestamp,
-    Value, Work, WriteError,
+    AppendError, Appended, Envelope, Expected, Gate, Moment, OpenGate, Page, Position, Query, Record,
+    RecordKind, RecordQuery, Rows, Store, StoreError, StoreGuarantees, StoreStats, StreamId, SystemClock,
+    Timestamp, Value, Work, WriteError,
 };
 
 mod ahead;
@@ -27,6 +27,7 @@ mod event;
 mod handle;
 mod import;
 mod maintenance;
+mod moment;
 mod names;
 mod place;
 mod read;
@@ -294,5 +295,8 @@ impl Store for SqliteStore {
 
     async fn query(&self, sql: &str, params: &[Value]) -> Result<Rows, StoreError> {
         self.handle.query(sql, params).await
+    }
+    async fn moment(&self) -> Result<Box<dyn Moment>, StoreError> {
+        Ok(Box::new(moment::SqliteMoment::open(&self.handle).await?))
     }
 }

@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
-use factum_core::{Bytes, Commit, Expected, Guard, Lock, Sql, Store, Timestamp, Value, WriteError, values};
+use factum_core::{
+    Bytes, Commit, Expected, Guard, Lock, RecordKind, RecordQuery, Sql, Store, Timestamp, Value, WriteError,
+    values,
+};
 
 use super::StoreHarness;
 use super::kit::*;
@@ -256,4 +259,31 @@ pub(super) async fn rows_read_for_update_are_not_overtaken(harness: Harness) {
             .unwrap_or_else(|end| std::panic::resume_unwind(end.into_panic()));
     }
     assert_eq!(count(&*store, "a").await, Some(21), "an update that was read for was overtaken");
+}
+
+pub(super) async fn a_moment_stands_still_while_others_write(harness: Harness) {
+    let store = open_with_counters(&harness).await;
+    let mut unit = begin(&*store).await;
+    unit.put(record("a", "1"), Guard::Absent);
+    commit(unit).await;
+    let moment = store.moment().await.expect("a moment");
+    let stands = async || {
+        let rows = moment.query(COUNT, &["a".into()]).await.expect("a query");
+        let found = moment.find(RecordKind::USER, &RecordQuery::id("a")).await.expect("records");
+        (rows.first().expect("a row").get::<i64>("n").expect("a number"), found[0].bytes.clone())
+    };
+    let before = (1, Bytes::from_static(b"1"));
+    for n in 2..5 {
+        // The first write comes before anything was asked of the moment.
+        let mut unit = begin(&*store).await;
+        unit.execute(RAISE.into(), values!["a"]);
+        unit.put(record("a", "2"), Guard::Any);
+        within("a write beside a moment", commit(unit)).await;
+        assert_eq!(count(&*store, "a").await, Some(n));
+        assert_eq!(stands().await, before, "a moment moved");
+    }
+    drop(moment);
+    let moment = store.moment().await.expect("another moment");
+    let rows = moment.query(COUNT, &["a".into()]).await.expect("a query");
+    assert_eq!(rows.first().expect("a row").get::<i64>("n").expect("a number"), 4);
 }

@@ -358,7 +358,7 @@ impl Core {
         Ok(Head { visible, scan: if is_stream { Position::END } else { visible } })
     }
 
-    async fn lease(&self, may_rest: bool) -> Result<Lease, StoreError> {
+    pub(super) async fn lease(&self, may_rest: bool) -> Result<Lease, StoreError> {
         loop {
             let lease = self.readers.lease().await?;
             if lease.made.as_ref().is_some_and(|backend| !self.shared.is_at(&backend.identity)) {

@@ -3,8 +3,10 @@
 //! When the last one is dropped, what is queued is finished and every thread is joined.
 //! Never outlives its threads, and no thread outlives it.
 
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use factum_core::{
     Gate, Page, Position, Query, Record, RecordKind, RecordQuery, Rows, StoreError, StoreErrorKind,
@@ -16,7 +18,7 @@ use super::ahead::{Ahead, Next, next_of};
 use super::connect::{self, Opened};
 use super::error::{closed, store_error};
 use super::place::Place;
-use super::readers::{Reader, Readers};
+use super::readers::{Job, Reader, Readers};
 use super::shared::Shared;
 use super::watcher::Watcher;
 use super::writer::{QUEUE_MAX, Request, Writer};
@@ -154,6 +156,11 @@ impl Handle {
         question: impl FnOnce(&mut Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.readers.ask(question).await
+    }
+
+    /// Keeps a reader for questions that see one state of the store.
+    pub(super) async fn hold(&self, questions: Receiver<Job>, idle: Duration) -> Result<(), StoreError> {
+        self.readers.hold(questions, idle).await
     }
 
     /// Leaves nothing in the write-ahead log.

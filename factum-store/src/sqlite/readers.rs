@@ -2,10 +2,11 @@
 //!
 //! Reading blocks, so it has threads of its own instead of an executor's. Whoever asks waits for a place in a
 //! bounded queue; an answer that nobody waits for any more is not computed.
-//! Never writes, and never holds a read transaction between two questions.
+//! Never writes, and never holds a read transaction between two questions, unless they belong to one moment.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -31,6 +32,9 @@ const LONG: Duration = Duration::from_micros(300);
 /// whoever was just given a page often asks for the next.
 const LOOKS_FOR: Duration = Duration::from_micros(100);
 
+/// How often a reader that is kept looks whether the store closes.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// One reading thread's own.
 pub(super) struct Reader {
     pub(super) connection: Connection,
@@ -39,7 +43,7 @@ pub(super) struct Reader {
     pub(super) buffer: PageBuffer,
 }
 
-type Job = Box<dyn FnOnce(&mut Reader) + Send>;
+pub(super) type Job = Box<dyn FnOnce(&mut Reader) + Send>;
 
 pub(super) struct Readers {
     shared: Arc<Shared>,
@@ -110,6 +114,15 @@ impl Readers {
         self.queue(place, question)
     }
 
+    /// Keeps a reader for questions that belong together, until their sender is gone, nothing was asked for `idle`, or
+    /// the readers close. They all see what the first of them saw.
+    pub(super) async fn hold(&self, questions: Receiver<Job>, idle: Duration) -> Result<(), StoreError> {
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| closed())?;
+        let shared = Arc::clone(&self.shared);
+        let job: Job = Box::new(move |reader| hold(&shared, reader, &questions, idle));
+        self.push(job, place).ok_or_else(closed)
+    }
+
     /// Puts a question into the queue, unless that is closed.
     fn queue<T: Send + 'static>(
         &self,
@@ -123,6 +136,10 @@ impl Readers {
                 let _ = reply.send(question(reader));
             }
         });
+        self.push(job, place).map(|()| answer)
+    }
+
+    fn push(&self, job: Job, place: OwnedSemaphorePermit) -> Option<()> {
         {
             let mut queue = self.shared.lock();
             if queue.is_closed {
@@ -131,7 +148,7 @@ impl Readers {
             queue.jobs.push_back((job, place));
         }
         self.shared.filled.notify_one();
-        Some(answer)
+        Some(())
     }
 
     /// Stops statements that run for long, answers what is queued, and ends the threads.
@@ -153,6 +170,27 @@ impl Readers {
     }
 }
 
+/// Answers questions in one read transaction.
+fn hold(shared: &Shared, reader: &mut Reader, questions: &Receiver<Job>, idle: Duration) {
+    // What cannot be begun answers no question: whoever asks hears that the moment is over.
+    if reader.connection.execute_batch(include_str!("sql/moment_begin.sql")).is_err() {
+        return;
+    }
+    let mut asked = Instant::now();
+    loop {
+        match questions.recv_timeout(LOOK_EVERY) {
+            Ok(question) => {
+                question(reader);
+                asked = Instant::now();
+            }
+            Err(RecvTimeoutError::Timeout) if asked.elapsed() < idle && !shared.lock().is_closed => {}
+            Err(_) => break,
+        }
+    }
+    // A read transaction that cannot be ended has ended already.
+    let _ = reader.connection.execute_batch(include_str!("sql/moment_end.sql"));
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -165,6 +203,8 @@ impl Shared {
             // A panic answers "broke off" to its one caller; the thread and the others go on.
             if catch_unwind(AssertUnwindSafe(|| job(&mut reader))).is_err() {
                 reader.names.forget();
+                // Outside of a moment there is nothing to end.
+                let _ = reader.connection.execute_batch(include_str!("sql/moment_end.sql"));
             }
             drop(place);
             let took = began.elapsed();

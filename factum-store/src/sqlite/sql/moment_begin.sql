@@ -1,0 +1,2 @@
+-- factum: one moment, from its first read on.
+begin deferred

@@ -1,0 +1,2 @@
+-- factum: the end of a moment; nothing was written.
+rollback
