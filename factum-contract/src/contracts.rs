@@ -15,11 +15,12 @@ use serde_json::Value;
 
 use crate::catalog::{Catalog, CatalogError, CatalogSource};
 use crate::check::{UpcastFault, upcasts};
-use crate::contract::{Compatibility, Contract};
+use crate::contract::Contract;
 use crate::upcast::{Step, fill_defaults};
 use crate::validate::{Checked, Flaw, PatternError, Validator};
 
 mod later;
+mod newer;
 mod personal;
 
 use later::Later;
@@ -308,11 +309,17 @@ impl Gate for Contracts {
         let changed = || opened.clone().map(|data| Envelope { data, ..envelope.clone() });
         if written > known.version && self.version(known.name.as_str(), written).is_none() {
             // A version that this instance does not have: whether it may be read was settled by `can_read`.
-            return Ok(changed());
+            return match self.is_promised(&envelope.event_type, known) {
+                true => Ok(changed()),
+                false => Ok(Some(self.cast_down(envelope, data, known)?)),
+            };
         }
         self.check(&envelope.event_type, data)?;
         if written >= known.version {
-            return Ok(changed());
+            return match written == known.version || self.is_promised(&envelope.event_type, known) {
+                true => Ok(changed()),
+                false => Ok(Some(self.cast_down(envelope, data, known)?)),
+            };
         }
         let value = self.upcast(data, written, known)?;
         let data = Bytes::from(value.to_string());
@@ -333,40 +340,19 @@ impl Gate for Contracts {
 
     /// Older versions are read through their upcast steps. Newer ones when each version on the way, of the catalog or
     /// [learned](Contracts::learn), promises it to the one before; past the next version, when the promise is to all
-    /// before or the judge proves it.
+    /// before or the judge proves it. Without a promise, when the upcast steps on the way can be undone, which every
+    /// example of the newer version must show.
     fn can_read(&self, written: &EventType, known: &EventType) -> bool {
         let name = known.name.as_str();
         let has = |version| self.version(name, version).is_some();
         if written.version <= known.version {
             return (written.version..=known.version).all(has);
         }
-        let promises = |version| self.promise(name, version).is_some_and(Compatibility::is_forward);
-        if !(known.version + 1..=written.version).all(promises) {
-            return false;
-        }
-        let is_next = written.version == known.version + 1;
-        is_next
-            || self.promise(name, written.version).is_some_and(Compatibility::is_transitive)
-            || self.is_proven(name, written.version, known.version)
+        self.is_promised(written, known) || self.is_cast_down(written, known)
     }
 
     fn catalog(&self) -> Option<&(dyn Any + Send + Sync)> {
         Some(self)
-    }
-}
-
-impl Contracts {
-    fn promise(&self, name: &str, version: ContractVersion) -> Option<Compatibility> {
-        let own = self.catalog.contract(name, version).map(|contract| contract.compatibility);
-        own.or_else(|| self.later.get(name, version).map(|contract| contract.compatibility))
-    }
-
-    fn is_proven(&self, name: &str, written: ContractVersion, known: ContractVersion) -> bool {
-        let Some(known) = self.catalog.contract(name, known) else { return false };
-        if let Some(written) = self.catalog.contract(name, written) {
-            return self.later.is_proven(known, written);
-        }
-        self.later.get(name, written).is_some_and(|written| self.later.is_proven(known, &written))
     }
 }
 

@@ -11,6 +11,7 @@ pub mod check;
 pub mod contract;
 pub mod contracts;
 pub mod date;
+mod downcast;
 pub mod finding;
 pub mod fixture;
 pub mod flow;

@@ -90,6 +90,11 @@ impl FieldPath {
         &self.name
     }
 
+    /// The field of the payload that holds it, or is it.
+    pub(crate) fn root(&self) -> &str {
+        self.parents.first().map_or(&self.name, |hop| &hop.name)
+    }
+
     /// Whether it stands for one field of each item of a list.
     #[must_use]
     pub fn is_each(&self) -> bool {

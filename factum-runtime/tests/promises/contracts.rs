@@ -333,6 +333,28 @@ async fn a_newer_version_is_handled_by_an_older_release_when_the_record_promises
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_a_newer_release_renamed_has_its_old_name_for_an_older_one() {
+    let releases = Releases::new();
+    let first = stepped(1, "backward", WHOLE, r#","examples":[{"thing":"a","step":1}]"#);
+    let second = r#"{"event":"thing.stepped","version":2,"owner":"walks","key":"thing","compatibility":"backward",
+        "payload":{"type":"object","required":["thing","pace"],"properties":{
+            "thing":{"type":"string"},"pace":{"type":"integer","minimum":0}}},
+        "examples":[{"thing":"a","pace":1}],"upcast":[{"rename":{"step":"pace"}}]}"#;
+    let store = releases.with(&[first.clone(), second.to_owned()]);
+    starts(&store).await;
+    let payload = serde_json::json!({"thing": "a", "pace": 7}).to_string();
+    let event_type = EventType { version: 2, ..Stepped::TYPE };
+    let envelope = factum_core::Envelope::raw(event_type, "a".parse().unwrap(), payload.into());
+    store.append(&"thing-a".parse().unwrap(), Expected::Any, &[envelope]).await.unwrap();
+
+    let old = releases.with(&[first]);
+    let running = start_on(&old, one()).await;
+    running.settled(SOON).await.unwrap();
+    assert_eq!(effects_of(old.as_ref(), "a").await, [7]);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_newer_version_that_cannot_be_read_waits_with_its_slot_for_a_release_that_can() {
     let releases = Releases::new();
     let v1 = stepped(1, "backward", WHOLE, "");
