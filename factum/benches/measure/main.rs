@@ -8,6 +8,7 @@ use std::path::Path;
 use tokio::runtime::Runtime;
 
 mod child;
+mod decide;
 mod decode;
 mod delay;
 mod dispatch;
@@ -25,11 +26,14 @@ use kit::Kit;
 /// A part: its name on the command line, and what measures its rows.
 type Part = (&'static str, fn(&mut Kit, &Runtime));
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 12] = [
     ("decode", decode::measure),
     ("dispatch", dispatch::measure),
     ("effects", effects::measure),
     ("projection", projection::measure),
+    ("execute", decide::measure_execute),
+    ("boundary", decide::measure_boundary),
+    ("inline", decide::measure_inline),
     ("delay", delay::measure),
     ("memory", child::measure_memory),
     ("restart", child::measure_restart),
