@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Tail(commands::tail::Args),
     /// List events, newest last
     Log(commands::log::Args),
-    /// Show the history of one stream
+    /// Show the history of one stream, now or as it was; check snapshots
     Stream(commands::stream::Args),
     /// Show one event whole, and who had trouble with it
     Event(commands::event::Args),
@@ -62,7 +62,7 @@ pub(crate) enum Command {
     Publish(commands::publish::Args),
     /// List consumers; pause, resume or reset one
     Consumers(commands::consumers::Args),
-    /// List projections; rebuild one
+    /// List projections; rebuild one, compare it with the log
     Projections(commands::projections::Args),
     /// List instances of sagas; show, resume or cancel one
     Sagas(commands::sagas::Args),

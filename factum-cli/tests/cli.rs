@@ -4,6 +4,8 @@
 
 #[path = "cli/sample.rs"]
 mod sample;
+#[path = "cli/streams.rs"]
+mod streams;
 #[path = "cli/terminal.rs"]
 mod terminal;
 #[path = "cli/workshop.rs"]
@@ -49,6 +51,8 @@ mod personal;
 mod postgres;
 #[path = "cli/project.rs"]
 mod project;
+#[path = "cli/projections.rs"]
+mod projections;
 #[path = "cli/refused.rs"]
 mod refused;
 #[path = "cli/reliability.rs"]

@@ -102,13 +102,46 @@ impl Table {
 
     /// The definition of a column: what stands between the commas around it.
     fn definition(&self, column: &str) -> Option<&'static str> {
-        let mut depth = 0;
-        let mut parts = self.columns.split(|c| {
-            depth += i32::from(c == '(') - i32::from(c == ')');
-            c == ',' && depth == 0
-        });
+        let mut parts = self.parts().into_iter();
         parts
             .find(|part| part.split_whitespace().next().is_some_and(|name| name.eq_ignore_ascii_case(column)))
+    }
+
+    /// What stands between the commas of its definition, brackets and texts left whole.
+    fn parts(&self) -> Vec<&'static str> {
+        let (mut depth, mut is_text) = (0, false);
+        let parts = self.columns.split(|c| {
+            is_text ^= c == '\'';
+            if !is_text {
+                depth += i32::from(c == '(') - i32::from(c == ')');
+            }
+            c == ',' && depth == 0 && !is_text
+        });
+        parts.map(str::trim).collect()
+    }
+
+    /// For runtimes: its columns, constraints left out.
+    #[must_use]
+    pub fn column_list(&self) -> Vec<Column> {
+        let columns = self.parts().into_iter().filter(|part| !is_constraint(part));
+        columns
+            .filter_map(|definition| Some(Column { name: definition.split_whitespace().next()?, definition }))
+            .collect()
+    }
+
+    /// For runtimes: the columns of its primary key; none when it has none.
+    #[must_use]
+    pub fn primary_key(&self) -> Vec<&'static str> {
+        for part in self.parts() {
+            let small = part.to_ascii_lowercase();
+            let Some(at) = small.find("primary key") else { continue };
+            if !is_constraint(part) {
+                return part.split_whitespace().next().into_iter().collect();
+            }
+            let listed = part[at..].split_once('(').and_then(|(_, rest)| rest.split_once(')'));
+            return listed.map_or_else(Vec::new, |(list, _)| list.split(',').map(str::trim).collect());
+        }
+        Vec::new()
     }
 
     /// The same with indexes.
@@ -119,12 +152,85 @@ impl Table {
     }
 }
 
+/// A column of a table, as it is defined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    definition: &'static str,
+}
+
+impl Column {
+    /// Types that are the same number, text or time wherever they are read.
+    const PLAIN: [&'static str; 20] = [
+        "text",
+        "varchar",
+        "char",
+        "character",
+        "integer",
+        "int",
+        "int2",
+        "int4",
+        "int8",
+        "bigint",
+        "smallint",
+        "boolean",
+        "bool",
+        "bytea",
+        "blob",
+        "real",
+        "double",
+        "float",
+        "timestamptz",
+        "timestamp",
+    ];
+
+    /// Whether the database numbers it by itself, so that filling its table anew gives other numbers.
+    #[must_use]
+    pub fn is_numbered(&self) -> bool {
+        let small = self.definition.to_ascii_lowercase();
+        (small.contains("generated") && small.contains("identity"))
+            || small.contains("autoincrement")
+            || self.type_word().ends_with("serial")
+    }
+
+    /// Whether its values are read, bound and compared as they are; others are as text.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        Self::PLAIN.contains(&self.type_word().as_str())
+    }
+
+    fn type_word(&self) -> String {
+        let word = self.definition.split_whitespace().nth(1).unwrap_or_default();
+        word.split('(').next().unwrap_or_default().to_ascii_lowercase()
+    }
+}
+
+/// Whether a part of a definition is no column.
+fn is_constraint(part: &str) -> bool {
+    let first = part.split(|c: char| c.is_whitespace() || c == '(').next().unwrap_or_default();
+    let known = ["primary", "unique", "check", "foreign", "constraint", "exclude"];
+    known.iter().any(|word| first.eq_ignore_ascii_case(word))
+}
+
+/// When the tables of a projection are filled anew because its version was raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rebuild {
+    /// As soon as code of the new version runs; the old tables answer until the new ones have caught up.
+    #[default]
+    Auto,
+    /// When an operator asks: `factum projections rebuild NAME`. Until then code of the new version writes nothing.
+    Asked,
+}
+
 /// A consumer whose effects are all in its own tables.
 pub trait Projection: Send + Sync + 'static {
     /// Its name; checkpoints and tables are kept under it.
     const NAME: ConsumerName;
     /// Raised when `tables` or `apply` change meaning: the tables are then filled anew.
     const VERSION: u32;
+    /// When the tables of a raised version are filled.
+    const REBUILD: Rebuild = Rebuild::Auto;
     /// The events that it follows.
     type Input: EventSet + Sync;
 

@@ -21,6 +21,7 @@ use crate::state::{
 };
 
 pub mod archive;
+pub mod compare;
 pub mod copy;
 pub mod copy_table;
 pub mod follow;
@@ -29,11 +30,15 @@ pub mod health;
 pub mod letters;
 pub mod look;
 pub mod migration;
+pub mod projections;
 pub mod replay;
 pub mod reset;
 pub mod sagas;
+pub mod snapshots;
+pub mod verify;
 
 pub use archive::{ArchivePlan, Restored, Unhandled};
+pub use compare::{Compared, RowDiffers, TableCompared};
 pub use copy::{Copied, copy};
 pub use copy_table::copy_table;
 pub use follow::{Follow, Progress};
@@ -41,9 +46,11 @@ pub use forget::{ForgetPlan, Forgot, Stays};
 pub use letters::{Group, Letter, Requeued, Which};
 pub use look::{Stats, TraceNode};
 pub use migration::{Difference, MigrationInfo};
+pub use projections::{ProjectionInfo, Then};
 pub use replay::{ReplayPlan, ReplayRequest};
 pub use reset::ResetPlan;
 pub use sagas::{Cancel, Resume, TimerInfo};
+pub use snapshots::{Made, SnapshotInfo};
 
 /// Operates one store.
 #[derive(Clone)]
@@ -132,21 +139,6 @@ impl ConsumerInfo {
             Some(Replay::EffectsHeld) | None => Ok(self.projection.is_none()),
         }
     }
-}
-
-/// One projection as the store knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProjectionInfo {
-    /// Its name.
-    pub name: String,
-    /// Its record.
-    pub state: ProjectionState,
-    /// How far the live tables are.
-    pub position: Position,
-    /// How far the tables being filled are.
-    pub building_position: Option<Position>,
-    /// The head of the log.
-    pub head: Position,
 }
 
 impl Admin {
@@ -307,7 +299,9 @@ impl Admin {
         let mut fillers = HashMap::new();
         for record in all_of(self.store.as_ref(), RecordKind::PROJECTION, RecordQuery::default()).await? {
             let state = read::<ProjectionState>(&record)?;
-            for suffix in [&state.live, &state.building].into_iter().flatten() {
+            let checking = state.checking.as_ref().map(|checking| &checking.suffix);
+            let all = [state.live.as_ref(), state.building.as_ref(), checking].into_iter().flatten();
+            for suffix in all.chain(&state.retired) {
                 fillers.insert(format!("{}.{suffix}", record.id), record.id.clone());
             }
         }
@@ -343,74 +337,6 @@ impl Admin {
         .await?;
         self.changed();
         Ok(())
-    }
-
-    /// Every projection that the store has seen.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn projections(&self) -> Result<Vec<ProjectionInfo>, AdminError> {
-        let store = self.store.as_ref();
-        let head = store.head().await?;
-        let mut infos = Vec::new();
-        for record in all_of(store, RecordKind::PROJECTION, RecordQuery::default()).await? {
-            let state = read::<ProjectionState>(&record)?;
-            let mut at = Vec::new();
-            for suffix in [&state.live, &state.building] {
-                at.push(match suffix {
-                    Some(suffix) => Some(self.least(&format!("{}.{suffix}", record.id)).await?),
-                    None => None,
-                });
-            }
-            let building_position = at.pop().flatten();
-            let position = at.pop().flatten().unwrap_or_default();
-            infos.push(ProjectionInfo { name: record.id, state, position, building_position, head });
-        }
-        Ok(infos)
-    }
-
-    async fn least(&self, consumer: &str) -> Result<Position, AdminError> {
-        let Ok(name) = consumer.parse() else { return Ok(Position::START) };
-        let at = checkpoints(self.store.as_ref(), &name).await?;
-        Ok(at.into_values().min().unwrap_or_default())
-    }
-
-    /// Fills new tables of a projection beside the live ones; the running app does it and cuts over when they have
-    /// caught up. Asking again while it is under way changes nothing.
-    ///
-    /// # Errors
-    /// When the store has never seen it, a part of the log was moved out, or the store fails.
-    pub async fn rebuild(&self, name: &ConsumerName) -> Result<ProjectionState, AdminError> {
-        let unknown = || AdminError::Unknown {
-            what: "projection",
-            name: name.to_string(),
-            hint: "`factum projections` lists them".to_owned(),
-        };
-        loop {
-            let record =
-                self.store.find_one(RecordKind::PROJECTION, name.as_str()).await?.ok_or_else(unknown)?;
-            let mut state = read::<ProjectionState>(&record)?;
-            if state.building.is_some() {
-                return Ok(state);
-            }
-            self.refuse_archived(&format!("a rebuild of {name}"), Position::START).await?;
-            let used = [&state.live].into_iter().flatten().chain(&state.retired);
-            let last =
-                used.filter_map(|suffix| suffix.split_once('r')?.1.parse::<u32>().ok()).max().unwrap_or(0);
-            (state.building, state.lacks) = (Some(format!("v{}r{}", state.version, last + 1)), None);
-            let mut work = self.store.begin().await?;
-            let new = Record::new(RecordKind::PROJECTION, "", name.as_str(), to_bytes(&state));
-            work.put(new, Guard::At(record.revision));
-            work.put(self.audit_record("rebuild", name.as_str(), format!("{state:?}")).await?, Guard::Absent);
-            match work.commit().await {
-                Commit::Committed(_) => {
-                    self.changed();
-                    return Ok(state);
-                }
-                Commit::Conflict(_) => {}
-                other => return Err(as_store_error(other).into()),
-            }
-        }
     }
 
     /// Appends an event as it stands, through the store's gate, to the stream of its category and key.
@@ -461,6 +387,13 @@ pub(crate) async fn pause(store: &dyn Store, name: &ConsumerName, why: &str) -> 
     })
     .await
     .map_err(|error| StoreError::new(StoreErrorKind::Other, error.to_string()))
+}
+
+/// Lets a consumer go on without a bound.
+pub(crate) async fn unbind(store: &dyn Store, name: &ConsumerName) -> Result<(), StoreError> {
+    change_control(store, name, None, |control| control.bound = None)
+        .await
+        .map_err(|error| StoreError::new(StoreErrorKind::Other, error.to_string()))
 }
 
 /// Notes what a replay of a consumer may do; writes nothing where that is known.

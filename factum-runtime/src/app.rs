@@ -2,15 +2,14 @@
 //!
 //! Every task started here is joined by `stop`; nothing outlives it.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::panic::Location;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use factum_core::{
-    Clock, Commit, ConsumerName, Guard, Position, Projection, RecordKind, RecordQuery, Saga, Store,
-    StoreError, StoreErrorKind,
+    Clock, Commit, ConsumerName, Guard, Projection, RecordKind, RecordQuery, Saga, Store, StoreError,
+    StoreErrorKind,
 };
 use tokio::task::JoinHandle;
 
@@ -23,12 +22,13 @@ use crate::contracts::{self, Claims, ContractsRefused, Disagreements, Parts, cat
 use crate::inbox::{self, From, InboxDeclared};
 use crate::inline::inline_projections;
 use crate::instance::{Instance, RENEW, as_store_error};
-use crate::projection::{Declared, WATCH, filler};
+use crate::projection::Declared;
 use crate::relay::{Relay, RelayNamed};
 use crate::saga::{self, Alarm, SagaRefused, check};
 use crate::stop::{Stop, Stopper};
 use crate::watchdog::{Blocked, Watchdog};
 
+mod projections;
 mod running;
 
 pub use running::{Running, WaitError};
@@ -223,10 +223,9 @@ impl App {
         }
         for declared in self.projections {
             // Started here, not in the task, so that whoever has the app can wait for its projections at once.
-            let mut fillers = HashMap::new();
-            mind_projection(&core, &declared, &mut fillers).await?;
+            let fillers = projections::start(&core, &declared).await?;
             let (core, stop) = (core.clone(), stop.clone());
-            tasks.push(tokio::spawn(async move { run_projection(&core, &declared, fillers, &stop).await }));
+            tasks.push(tokio::spawn(async move { projections::run(&core, &declared, fillers, &stop).await }));
         }
         if !self.sagas.is_empty() {
             let (store, clock) = (core.store.clone(), core.clock.clone());
@@ -419,65 +418,5 @@ async fn purge_kind(store: &dyn Store, kind: RecordKind) -> Result<(), StoreErro
         if expired.len() < query.limit {
             return Ok(());
         }
-    }
-}
-
-/// Running consumers of a projection, by the suffix of the tables that they fill.
-type Fillers = HashMap<String, (Stopper, JoinHandle<()>)>;
-
-/// Runs the consumers that fill a projection's tables, and cuts over when new tables have caught up.
-async fn run_projection(core: &Arc<Core>, declared: &Declared, mut fillers: Fillers, stop: &Stop) {
-    while !stop.is_stopped() {
-        if let Err(error) = mind_projection(core, declared, &mut fillers).await {
-            tracing::warn!(projection = %declared.name, error = error.to_string(), "the projection's record cannot be read");
-        }
-        tokio::select! {
-            () = stop.stopped() => {}
-            () = core.clock.sleep(WATCH) => {}
-        }
-    }
-    for (suffix, (stopper, task)) in fillers {
-        stop_filler(core, declared, &suffix, stopper, task).await;
-    }
-}
-
-async fn mind_projection(
-    core: &Arc<Core>,
-    declared: &Declared,
-    fillers: &mut Fillers,
-) -> Result<(), StoreError> {
-    let has_tables = |suffix: &str| fillers.contains_key(suffix);
-    let state = declared.prepare(core.store.as_ref(), has_tables).await?;
-    let wanted: Vec<String> = [&state.live, &state.building].into_iter().flatten().cloned().collect();
-    let gone: Vec<String> = fillers.keys().filter(|suffix| !wanted.contains(suffix)).cloned().collect();
-    for suffix in gone {
-        if let Some((stopper, task)) = fillers.remove(&suffix) {
-            stop_filler(core, declared, &suffix, stopper, task).await;
-        }
-    }
-    for suffix in wanted.into_iter().filter(|suffix| declared.fills(suffix)) {
-        if let Entry::Vacant(free) = fillers.entry(suffix) {
-            let (stopper, stop) = Stopper::new();
-            let task = core.spawn(declared.consumer(free.key())?, stop);
-            free.insert((stopper, task));
-        }
-    }
-    if let Some(building) = &state.building {
-        let shared = core.get(&filler(&declared.name, building)?);
-        let done = shared.and_then(|shared| shared.progress.least());
-        if done.is_some_and(|done| done > Position::START) && done >= Some(core.store.head().await?) {
-            declared.cut_over(core.store.as_ref(), building).await?;
-            tracing::info!(projection = %declared.name, tables = building, "rebuilt tables are live");
-        }
-    }
-    Ok(())
-}
-
-async fn stop_filler(core: &Core, declared: &Declared, suffix: &str, stopper: Stopper, task: JoinHandle<()>) {
-    stopper.stop();
-    // A task that panicked has nothing more to finish.
-    let _ = task.await;
-    if let Ok(name) = filler(&declared.name, suffix) {
-        core.forget(&name);
     }
 }

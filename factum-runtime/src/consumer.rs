@@ -71,6 +71,8 @@ pub struct Consumer {
     pub(crate) effects: Effects,
     /// Whether all its keys share one slot.
     is_one_slot: bool,
+    /// Whether it fills a copy that is only there to be compared.
+    pub(crate) is_copy: bool,
     /// The field whose tag stands for the key of an event, so that events keyed differently meet in order.
     correlate: Option<&'static str>,
     /// Whether the catalog is to list it.
@@ -181,6 +183,7 @@ impl Consumer {
             parked_max: 10_000,
             effects: Effects::Any,
             is_one_slot: false,
+            is_copy: false,
             correlate: None,
             is_declared: true,
             said: Said::default(),
@@ -294,6 +297,12 @@ impl Consumer {
     /// For life, like the slots themselves.
     pub(crate) fn in_one_slot(mut self) -> Self {
         self.is_one_slot = true;
+        self
+    }
+
+    /// Nobody waits for it: what it fills is compared, and goes.
+    pub(crate) fn copying(mut self, is_copy: bool) -> Self {
+        self.is_copy = is_copy;
         self
     }
 

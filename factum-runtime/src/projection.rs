@@ -11,15 +11,16 @@ use std::time::Duration;
 
 use factum_core::projection::PhysicalNames;
 use factum_core::{
-    Commit, ConsumerName, Context, EventSet, EventType, Failure, Handler, Projection, Record, RecordKind,
-    RecordQuery, Rows, Store, StoreError, StoreErrorKind, SubjectForgotten, Table, Tables, Value,
+    Commit, ConsumerName, Context, EventSet, EventType, Failure, Handler, Projection, Rebuild, Record,
+    RecordKind, RecordQuery, Rows, Store, StoreError, StoreErrorKind, SubjectForgotten, Table, Tables, Value,
 };
 
 use crate::admin::all_of;
 use crate::consumer::{Consumer, Effects};
 use crate::erase::{self, Purges};
 use crate::instance::as_store_error;
-use crate::state::{ArchiveState, ProjectionState, as_seen, read, to_bytes};
+use crate::state::projection::version_of;
+use crate::state::{ArchiveState, ProjectionState, TableShape, as_seen, read, to_bytes};
 
 /// Events that share a projection's commit.
 const BATCH: usize = 256;
@@ -67,6 +68,7 @@ pub(crate) struct Declared {
     pub(crate) types: Vec<EventType>,
     pub(crate) version: u32,
     pub(crate) tables: Vec<Table>,
+    rebuild: Rebuild,
     make: Make,
 }
 
@@ -89,7 +91,8 @@ impl Declared {
         let types = P::Input::types();
         assert!(!types.is_empty(), "projection {} follows no events", P::NAME);
         let at = Location::caller();
-        Self { name: P::NAME, at, types, version: P::VERSION, tables: P::tables(), make: Box::new(make) }
+        let (version, rebuild) = (P::VERSION, P::REBUILD);
+        Self { name: P::NAME, at, types, version, tables: P::tables(), rebuild, make: Box::new(make) }
     }
 
     /// The consumer that fills the tables of a suffix.
@@ -97,15 +100,18 @@ impl Declared {
         Ok((self.make)(suffix, filler(&self.name, suffix)?))
     }
 
-    /// Suffix of this version's first tables.
-    fn suffix(&self) -> String {
-        format!("v{}", self.version)
-    }
-
     /// Whether tables of a suffix are filled by this version's code.
     pub(crate) fn fills(&self, suffix: &str) -> bool {
-        suffix == self.suffix()
-            || suffix.strip_prefix(&self.suffix()).is_some_and(|rest| rest.starts_with('r'))
+        version_of(suffix) == self.version
+    }
+
+    /// The suffixes of the tables that an instance with this code fills: what is live, being filled or compared, and
+    /// what an older version goes on answering while a newer one is live.
+    pub(crate) fn wanted(&self, state: &ProjectionState) -> Vec<String> {
+        let older = own_retired(state, self.version);
+        let checking = state.checking.as_ref().map(|checking| &checking.suffix);
+        let all = [state.live.as_ref(), state.building.as_ref(), checking, older].into_iter().flatten();
+        all.filter(|suffix| self.fills(suffix)).cloned().collect()
     }
 
     /// Reads or makes the projection's record, and the tables that it names and that are not there yet.
@@ -120,26 +126,29 @@ impl Declared {
             let revision = record.as_ref().map_or(0, |record| record.revision);
             let before = record.as_ref().map(read::<ProjectionState>).transpose()?;
             let mut state = before.clone().unwrap_or_default();
-            let begins = state.live.is_none();
-            if begins {
-                (state.live, state.version) = (Some(self.suffix()), self.version);
-            } else if state.building.is_none() && !state.live.as_deref().is_some_and(|live| self.fills(live))
-            {
-                state.building = Some(self.suffix());
+            if self.begin(&mut state) {
+                state.since = Some(store.now().await?);
+                state.lacks = archived(store).await?.map(|range| {
+                    tracing::warn!(
+                        projection = %self.name, up_to = %range.up_to, archive = range.to,
+                        "tables are filled without events that were moved out of the log"
+                    );
+                    range.up_to
+                });
             }
-            let is_new = begins || before.as_ref().is_some_and(|before| before.building != state.building);
-            if is_new && let Some(range) = archived(store).await? {
-                tracing::warn!(
-                    projection = %self.name, up_to = %range.up_to, archive = range.to,
-                    "tables are filled without events that were moved out of the log"
-                );
-                state.lacks = Some(range.up_to);
+            // The newest code says what the tables are called; an older one that still runs does not gainsay it.
+            if self.version >= state.code {
+                state.code = self.version;
+                state.tables = self.tables.iter().map(|table| table.name.to_string()).collect();
             }
-            state.tables = self.tables.iter().map(|table| table.name.to_string()).collect();
             let mut work = store.begin().await?;
-            let wanted = [&state.live, &state.building].into_iter().flatten();
-            for suffix in wanted.filter(|suffix| self.fills(suffix) && !has_tables(suffix)) {
-                create_tables(&self.tables, suffix, work.as_mut());
+            let checking = state.checking.as_ref().map(|checking| &checking.suffix);
+            let wanted = [state.live.as_ref(), state.building.as_ref(), checking].into_iter().flatten();
+            let new: Vec<String> =
+                wanted.filter(|suffix| self.fills(suffix) && !has_tables(suffix)).cloned().collect();
+            for suffix in new {
+                create_tables(&self.tables, &suffix, work.as_mut());
+                state.made.insert(suffix, self.tables.iter().map(TableShape::of).collect());
             }
             self.declare_personal(&mut state);
             if before.as_ref() != Some(&state) {
@@ -156,12 +165,28 @@ impl Declared {
         }
     }
 
+    /// Whether tables are to be filled from the start, and which: the first ones, or those of a raised version.
+    fn begin(&self, state: &mut ProjectionState) -> bool {
+        if state.live.is_none() {
+            (state.live, state.version) = (Some(state.next_suffix(self.version)), self.version);
+            return true;
+        }
+        let under_way = state.building.as_ref().map_or(state.version, |suffix| version_of(suffix));
+        let is_newer = self.version > state.version && self.version > under_way;
+        if !is_newer || self.rebuild == Rebuild::Asked || state.declined == Some(self.version) {
+            return false;
+        }
+        // Tables of a version between the two would never go live.
+        state.dropping.extend(state.building.take());
+        (state.building, state.is_held) = (Some(state.next_suffix(self.version)), false);
+        true
+    }
+
     /// Notes the personal columns of the tables that this version's code fills, so that they are emptied also while
     /// it does not run.
     fn declare_personal(&self, state: &mut ProjectionState) {
-        let suffixes: Vec<String> = [&state.live, &state.building].into_iter().flatten().cloned().collect();
-        for suffix in suffixes.iter().filter(|suffix| self.fills(suffix)) {
-            for table in erase::personal_tables(&self.tables, suffix) {
+        for suffix in self.wanted(state) {
+            for table in erase::personal_tables(&self.tables, &suffix) {
                 state.personal.retain(|known| known.table != table.table);
                 state.personal.push(table);
             }
@@ -176,11 +201,11 @@ impl Declared {
                 return Ok(());
             };
             let mut state = read::<ProjectionState>(&record)?;
-            if state.building.as_deref() != Some(built) {
+            if state.building.as_deref() != Some(built) || state.is_held {
                 return Ok(());
             }
             state.retired.extend(state.live.take());
-            state.live = state.building.take();
+            (state.live, state.since) = (state.building.take(), None);
             state.version = self.version;
             let mut work = store.begin().await?;
             work.put(record_of(&self.name, &state), as_seen(record.revision));
@@ -205,8 +230,14 @@ pub(crate) fn create_tables(tables: &[Table], suffix: &str, work: &mut dyn factu
     }
 }
 
-fn record_of(name: &ConsumerName, state: &ProjectionState) -> Record {
+pub(crate) fn record_of(name: &ConsumerName, state: &ProjectionState) -> Record {
     Record::new(RecordKind::PROJECTION, "", name.as_str(), to_bytes(state))
+}
+
+/// The tables of an older version that are no longer live and that its code still answers from.
+fn own_retired(state: &ProjectionState, version: u32) -> Option<&String> {
+    let is_older = version < state.version;
+    state.retired.iter().rev().find(|suffix| is_older && version_of(suffix) == version)
 }
 
 /// The name of the consumer that fills the tables of a suffix.
@@ -266,13 +297,15 @@ impl<P: Projection> ReadSide<P> {
         Self { store, projection: PhantomData }
     }
 
-    /// The physical names of the live tables; they change when a rebuild cuts over.
+    /// The physical names of the live tables; they change when a rebuild cuts over. Code of an older version than what
+    /// is live goes on with its own tables, which its instances keep filling until they are dropped.
     ///
     /// # Errors
     /// When the projection has never run on this store.
     pub async fn names(&self) -> Result<PhysicalNames, StoreError> {
         let state = state_of(self.store.as_ref(), &P::NAME).await?;
-        let live = state.and_then(|state| state.live).ok_or_else(|| {
+        let own = state.and_then(|state| own_retired(&state, P::VERSION).cloned().or(state.live));
+        let live = own.ok_or_else(|| {
             let message =
                 format!("projection {} has never run on this store; start the app that declares it", P::NAME);
             StoreError::new(StoreErrorKind::Invalid, message)

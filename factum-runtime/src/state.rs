@@ -12,11 +12,13 @@ use serde::{Deserialize, Serialize};
 
 mod archive;
 mod migration;
+pub(crate) mod projection;
 mod saga;
 mod snapshot;
 
 pub use archive::ArchiveState;
 pub use migration::{MigrationState, Moved, Path, Stage, StageError, ThingState};
+pub use projection::{CheckingState, ColumnShape, PersonalTable, ProjectionState, TableShape};
 pub use saga::{CommandState, SagaState, ShapeState, TimerState};
 pub use snapshot::SnapshotState;
 
@@ -158,6 +160,18 @@ pub struct ControlState {
     /// It began without positions up to here, which were archived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lacks: Option<Position>,
+    /// How far it may go for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<BoundState>,
+}
+
+/// How far a consumer may go, for as long as somebody compares what it wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoundState {
+    /// Up to and with this position.
+    pub up_to: Position,
+    /// The instance that compares: when it is gone, so is the bound.
+    pub by: String,
 }
 
 /// A word that this release does not know counts as the careful one that is never wrong.
@@ -394,46 +408,6 @@ impl Troubled {
 
 impl State for Troubled {
     const KIND: RecordKind = RecordKind::DEAD;
-}
-
-/// A projection's tables: which are live, which are being filled.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct ProjectionState {
-    /// Version in the code that filled the live tables.
-    pub version: u32,
-    /// Suffix of the live tables, and of the name of the consumer that fills them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub live: Option<String>,
-    /// Suffix of the tables being filled beside them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub building: Option<String>,
-    /// Suffixes of tables that are no longer used and not yet dropped.
-    #[serde(default)]
-    pub retired: Vec<String>,
-    /// Logical table names.
-    pub tables: Vec<String>,
-    /// Tables were begun when events up to here had been moved out of the log, and lack them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lacks: Option<Position>,
-    /// Tables with personal data, whatever their suffix.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub personal: Vec<PersonalTable>,
-}
-
-/// A table with personal data, as its projection declared it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PersonalTable {
-    /// Physical name.
-    pub table: String,
-    /// The column that holds the subject's pseudonym.
-    pub subject: String,
-    /// The columns to empty; when there are none, rows are removed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub columns: Vec<String>,
-}
-
-impl State for ProjectionState {
-    const KIND: RecordKind = RecordKind::PROJECTION;
 }
 
 /// The ring of keys that seals the personal data of a store's log.

@@ -29,6 +29,8 @@ mod place;
 mod projection;
 #[path = "faults/proxy.rs"]
 mod proxy;
+#[path = "promises/rebuild.rs"]
+mod rebuild;
 #[path = "promises/replays.rs"]
 mod replays;
 #[path = "faults/room.rs"]
@@ -62,6 +64,8 @@ mod time;
 mod timers;
 #[path = "promises/trouble.rs"]
 mod trouble;
+#[path = "promises/verify.rs"]
+mod verify;
 #[path = "promises/walker.rs"]
 mod walker;
 #[path = "promises/within.rs"]

@@ -6,10 +6,11 @@ use crate::look::shown;
 use crate::terminal::Terminal;
 
 /// Commands that stand at the end of a command line.
-pub(crate) const COMMANDS: [&[&str]; 72] = [
+pub(crate) const COMMANDS: [&[&str]; 78] = [
     &["tail"],
     &["log"],
     &["stream"],
+    &["stream", "verify"],
     &["event"],
     &["trace"],
     &["search"],
@@ -21,6 +22,11 @@ pub(crate) const COMMANDS: [&[&str]; 72] = [
     &["consumers", "reset"],
     &["projections"],
     &["projections", "rebuild"],
+    &["projections", "verify"],
+    &["projections", "diff"],
+    &["projections", "cut-over"],
+    &["projections", "cancel"],
+    &["projections", "drop"],
     &["sagas", "list"],
     &["sagas", "show"],
     &["sagas", "resume"],

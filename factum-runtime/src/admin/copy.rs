@@ -180,7 +180,9 @@ impl LeftOut {
         let records = all_of(store, RecordKind::PROJECTION, RecordQuery::default()).await?;
         for record in &records {
             let state = read::<ProjectionState>(record)?;
-            let suffixes = [state.live, state.building].into_iter().flatten().chain(state.retired);
+            let checking = state.checking.map(|checking| checking.suffix);
+            let suffixes = [state.live, state.building, checking].into_iter().flatten();
+            let suffixes = suffixes.chain(state.retired).chain(state.dropping);
             fillers.extend(suffixes.map(|suffix| format!("{}.{suffix}", record.id)));
         }
         Ok(Self { fillers, projections: records.len() })

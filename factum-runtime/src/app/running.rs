@@ -131,10 +131,14 @@ impl Running {
         if let Some(shared) = self.core.get(name) {
             return Ok(shared);
         }
-        let state = state_of(self.core.store.as_ref(), name).await?;
-        let live = state.and_then(|state| state.live);
-        let filler = live.map(|suffix| filler(name, &suffix)).transpose()?;
-        filler.and_then(|name| self.core.get(&name)).ok_or_else(|| WaitError::Unknown(name.clone()))
+        let state = state_of(self.core.store.as_ref(), name).await?.unwrap_or_default();
+        // Code of an older version than what is live fills tables of its own, and reads those.
+        for suffix in state.live.iter().chain(state.retired.iter().rev()) {
+            if let Some(shared) = self.core.get(&filler(name, suffix)?) {
+                return Ok(shared);
+            }
+        }
+        Err(WaitError::Unknown(name.clone()))
     }
 
     /// How far a consumer has got, and whether that is what the store says, because this process holds no slot of it.
@@ -159,7 +163,9 @@ impl Running {
         let started = self.core.clock.elapsed();
         loop {
             let head = self.core.store.head().await?;
-            for shared in self.core.all().iter().filter(|shared| !shared.is_inbox.load(Ordering::Relaxed)) {
+            let is_waited_for =
+                |shared: &&Arc<Shared>| !shared.is_inbox.load(Ordering::Relaxed) && !shared.consumer.is_copy;
+            for shared in self.core.all().iter().filter(is_waited_for) {
                 let left = within.saturating_sub(self.core.clock.elapsed().saturating_sub(started));
                 self.wait_for(&shared.name().clone(), head, left).await?;
             }

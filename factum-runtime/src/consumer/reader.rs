@@ -58,6 +58,7 @@ pub(crate) async fn read(shared: &Shared, routes: &Routes, stop: &Stop) -> Resul
         types: shared.consumer.handles().into_iter().map(|known| known.name).collect(),
         kind: shared.consumer.kind(),
         limit: Query::LIMIT_MAX,
+        up_to: shared.bound(),
         ..Query::default()
     }
     .after(start);
@@ -111,10 +112,12 @@ pub(crate) async fn read(shared: &Shared, routes: &Routes, stop: &Stop) -> Resul
             continue;
         }
         let quiet = told.time_left(shared.clock.elapsed());
+        // Beyond its bound there is nothing to wait for: the session ends when the bound moves.
+        let is_bounded = end >= query.up_to;
         tokio::select! {
             biased;
             () = stop.stopped() => return Ok(()),
-            woken = shared.store.wait(end) => woken?,
+            woken = shared.store.wait(end), if !is_bounded => woken?,
             () = shared.clock.sleep(quiet.unwrap_or_default()), if quiet.is_some() => {}
         }
     }

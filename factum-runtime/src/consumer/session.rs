@@ -18,6 +18,7 @@ use super::reader::{self, Routes};
 use super::shared::{Shared, Status};
 use super::slots::{self, Held, Taken};
 use super::standing;
+use crate::admin;
 use crate::state::{ControlState, ParkedKey, read};
 use crate::stop::{Stop, Stopper};
 
@@ -74,7 +75,14 @@ pub(crate) async fn control(shared: &Shared) -> Result<ControlState, StoreError>
 }
 
 async fn session(shared: &Arc<Shared>, stop: &Stop) -> Result<Ended, StoreError> {
-    let control_now = control(shared).await?;
+    let mut control_now = control(shared).await?;
+    if let Some(bound) = &control_now.bound
+        && !shared.instance.lives(&bound.by, shared.store.as_ref()).await?
+    {
+        admin::unbind(shared.store.as_ref(), shared.name()).await?;
+        control_now.bound = None;
+    }
+    shared.set_bound(control_now.bound.as_ref().map_or(Position::END, |bound| bound.up_to));
     shared.set_replay_until(control_now.replay.as_ref().map_or(Position::START, |replay| replay.until));
     if control_now.paused {
         shared.set_status(Status::Paused(control_now.reason));
@@ -172,6 +180,12 @@ impl Running<'_> {
             let elapsed = self.shared.clock.elapsed();
             if shared_at.is_none_or(|at| elapsed.saturating_sub(at) >= TICK) {
                 shared_at = Some(elapsed);
+                // Whoever bounded it may be gone.
+                if let Some(bound) = &begun.bound
+                    && !self.shared.instance.lives(&bound.by, self.shared.store.as_ref()).await?
+                {
+                    return Ok(Ended::Again);
+                }
                 if let Some(keep) = slots::changed_share(self.shared).await? {
                     return Ok(Ended::Shared(keep));
                 }

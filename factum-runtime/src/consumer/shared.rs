@@ -52,6 +52,7 @@ pub(crate) struct Shared {
     status: Mutex<Status>,
     times: Mutex<Option<(Duration, Timestamp)>>,
     replay_until: AtomicU64,
+    bound: AtomicU64,
     /// Of the control record that the running session began with.
     pub(crate) generation: AtomicU64,
     /// Its events come from a broker: slots only serve what is parked.
@@ -86,6 +87,7 @@ impl Shared {
             status: Mutex::default(),
             times: Mutex::default(),
             replay_until: AtomicU64::new(0),
+            bound: AtomicU64::new(Position::END.number()),
             generation: AtomicU64::new(0),
             is_inbox: AtomicBool::new(false),
             seats: Seats::default(),
@@ -181,6 +183,15 @@ impl Shared {
 
     pub(crate) fn set_replay_until(&self, until: Position) {
         self.replay_until.store(until.number(), Ordering::Relaxed);
+    }
+
+    /// How far it may go for now.
+    pub(crate) fn bound(&self) -> Position {
+        Position::at(self.bound.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_bound(&self, bound: Position) {
+        self.bound.store(bound.number(), Ordering::Relaxed);
     }
 
     /// Asks the store for its time, and remembers it for `now`.

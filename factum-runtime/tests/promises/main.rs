@@ -18,6 +18,7 @@ mod pinned;
 #[path = "place/sqlite.rs"]
 mod place;
 mod projection;
+mod rebuild;
 mod replays;
 mod saga;
 mod saga_agrees;
@@ -31,6 +32,7 @@ mod storm;
 mod time;
 mod timers;
 mod trouble;
+mod verify;
 mod walker;
 mod within;
 #[cfg(target_os = "linux")]

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use factum_core::{
     ConsumerName, Expected, Failure, Projection, Query, Store, StreamId, Table, Tables, Version, values,
 };
+use factum_runtime::admin::Then;
 use factum_runtime::{App, InlineStore, ReadSide};
 
 use crate::kit::*;
 
-struct Steps;
+pub(crate) struct Steps;
 
 impl Projection for Steps {
     const NAME: ConsumerName = ConsumerName::constant("steps");
@@ -34,7 +35,7 @@ impl Projection for Steps {
 }
 
 /// The same, where a later release counts double.
-struct StepsTwo;
+pub(crate) struct StepsTwo;
 
 impl Projection for StepsTwo {
     const NAME: ConsumerName = ConsumerName::constant("steps");
@@ -51,8 +52,13 @@ impl Projection for StepsTwo {
     }
 }
 
-async fn total(store: &Arc<dyn Store>, thing: &str) -> Option<(i64, i64)> {
-    let side = ReadSide::<Steps>::new(store.clone());
+pub(crate) async fn total(store: &Arc<dyn Store>, thing: &str) -> Option<(i64, i64)> {
+    total_of::<Steps>(store, thing).await
+}
+
+/// As code of one version reads it.
+pub(crate) async fn total_of<P: Projection>(store: &Arc<dyn Store>, thing: &str) -> Option<(i64, i64)> {
+    let side = ReadSide::<P>::new(store.clone());
     let rows =
         side.query("select steps, total from {steps} where thing = $1", &values![thing]).await.unwrap();
     rows.first().map(|row| (row.get("steps").unwrap(), row.get("total").unwrap()))
@@ -88,9 +94,13 @@ async fn a_rebuild_fills_new_tables_beside_the_live_ones_and_cuts_over() {
     work.commit().await.into_result().unwrap();
 
     let admin = running.admin();
-    let asked = admin.rebuild(&Steps::NAME).await.unwrap();
+    let asked = admin.rebuild(&Steps::NAME, Then::CutOver).await.unwrap();
     assert_eq!(asked.building.as_deref(), Some("v1r1"));
-    assert_eq!(admin.rebuild(&Steps::NAME).await.unwrap(), asked, "asking again changes nothing");
+    assert_eq!(
+        admin.rebuild(&Steps::NAME, Then::CutOver).await.unwrap(),
+        asked,
+        "asking again changes nothing"
+    );
     until("the new tables are live", async || total(&store, "a").await == Some((300, 45150))).await;
     let state = &admin.projections().await.unwrap()[0].state;
     assert_eq!((state.live.as_deref(), state.building.as_deref()), (Some("v1r1"), None));
@@ -108,8 +118,10 @@ async fn a_new_version_is_filled_from_the_start_while_the_old_tables_answer() {
     running.settled(SOON).await.unwrap();
     running.stop().await;
     let running = App::new(store.clone()).projection(StepsTwo).start().await.unwrap();
-    assert!(total(&store, "a").await.is_some(), "readers always have tables");
-    until("the second version is live", async || total(&store, "a").await == Some((1, 10))).await;
+    assert!(total_of::<StepsTwo>(&store, "a").await.is_some(), "readers always have tables");
+    until("the second version is live", async || total_of::<StepsTwo>(&store, "a").await == Some((1, 10)))
+        .await;
+    assert_eq!(total(&store, "a").await, Some((1, 5)), "old code goes on with the old tables");
     running.stop().await;
 }
 

@@ -37,7 +37,7 @@ async fn after_forgetting_no_file_of_the_store_holds_the_value_or_its_key() {
     );
 
     let admin = app.admin();
-    admin.rebuild(&Addresses::NAME).await.unwrap();
+    admin.rebuild(&Addresses::NAME, factum::admin::Then::CutOver).await.unwrap();
     let live = async || admin.projections().await.unwrap()[0].state.live.clone();
     let rebuilt = async {
         while live().await.as_deref() != Some("v1r1") {

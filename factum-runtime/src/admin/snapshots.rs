@@ -1,0 +1,88 @@
+//! Whether the snapshots that a store keeps were made of the events that it holds.
+//!
+//! A snapshot has a hash over the ids of its events, so that this needs no code of the decider. What the decider makes of
+//! the events is for [`verify_snapshot`](crate::verify_snapshot) to say, where the code is.
+
+use factum_core::{Query, RecordKind, RecordQuery, StreamId, Version};
+
+use super::{Admin, AdminError, all_of};
+use crate::state::{SnapshotState, read};
+
+/// A snapshot, and whether it can be what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotInfo {
+    /// The stream.
+    pub stream: String,
+    /// The decider that keeps it.
+    pub decider: String,
+    /// The version of the stream that it holds; zero when it cannot be read.
+    pub version: Version,
+    /// How long its state is.
+    pub bytes: usize,
+    /// Whether it was made of the events that the log holds.
+    pub made: Made,
+}
+
+/// What a snapshot was made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Made {
+    /// The events that the log holds.
+    OfTheLog,
+    /// Others, or it cannot be read: why. It counts as not there where it cannot be read; else drop it.
+    OfOthers(String),
+    /// Not told: earlier events of the stream were moved out of the log.
+    Archived,
+}
+
+impl Admin {
+    /// Every snapshot, or those of one stream.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn snapshots(&self, stream: Option<&StreamId>) -> Result<Vec<SnapshotInfo>, AdminError> {
+        let query = match stream {
+            Some(stream) => RecordQuery::group(stream.as_str()),
+            None => RecordQuery::default(),
+        };
+        let mut infos = Vec::new();
+        for record in all_of(self.store().as_ref(), RecordKind::SNAPSHOT, query).await? {
+            let decider = record.id.rsplit_once('/').map_or("", |(_, decider)| decider).to_owned();
+            let (version, bytes, made) = match read::<SnapshotState>(&record) {
+                Ok(kept) => (kept.version, kept.state.len(), self.made(&record.group, &kept).await?),
+                Err(error) => (Version::EMPTY, 0, Made::OfOthers(error.why)),
+            };
+            infos.push(SnapshotInfo { stream: record.group, decider, version, bytes, made });
+        }
+        Ok(infos)
+    }
+
+    async fn made(&self, stream: &str, kept: &SnapshotState) -> Result<Made, AdminError> {
+        let Ok(stream) = stream.parse::<StreamId>() else {
+            return Ok(Made::OfOthers("it is of no stream".to_owned()));
+        };
+        let (mut at, mut folded) = (Version::EMPTY, 0);
+        let mut query = Query { kind: None, up_to: kept.position, ..Query::stream(stream) };
+        loop {
+            let page = self.store().read(&query).await?;
+            for event in page.events {
+                if event.version != at.next() {
+                    return Ok(Made::Archived);
+                }
+                at = event.version;
+                folded = SnapshotState::fold(folded, event.envelope.id);
+            }
+            if !page.more {
+                break;
+            }
+            query.after = page.end;
+        }
+        Ok(match (at == kept.version, folded == kept.folded) {
+            (true, true) => Made::OfTheLog,
+            (true, false) => Made::OfOthers("events with other ids".to_owned()),
+            (false, _) => Made::OfOthers(format!(
+                "a stream that stands at version {at} there, and at {} in it",
+                kept.version
+            )),
+        })
+    }
+}
