@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use factum_core::{OpenGate, Recorded, StoreError, StoreErrorKind, WriteError, hash64};
 use sqlx::types::Uuid;
-use sqlx::{Connection as _, PgConnection, Row as _};
+use sqlx::{Connection as _, PgConnection, Postgres, Row as _, Transaction};
 
 use super::connect::{self, Purpose};
 use super::error::Doing as _;
@@ -37,7 +37,31 @@ pub(super) async fn run(core: &Core, events: &[Recorded]) -> Result<(), StoreErr
     let mut connection = connect(core, events).await?;
     let columns = columns(core, events)?;
     let mut tx = connection.begin().await.doing(DOING)?;
-    let mut last = head(core, &mut tx).await?;
+    let written = append(core, &mut tx, events, columns).await;
+    end(tx, written).await
+}
+
+/// Ends what was begun. A transaction that came to nothing is ended here and now: whoever asks next how far the log goes
+/// would be held back by its fence.
+async fn end<T>(tx: Transaction<'_, Postgres>, written: Result<T, StoreError>) -> Result<T, StoreError> {
+    match written {
+        Ok(written) => tx.commit().await.map(|()| written).doing(DOING),
+        Err(error) => {
+            // A connection that is lost undoes it too.
+            let _ = tx.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+/// Writes events behind what is there.
+async fn append(
+    core: &Core,
+    tx: &mut PgConnection,
+    events: &[Recorded],
+    columns: Columns,
+) -> Result<(), StoreError> {
+    let mut last = head(core, &mut *tx).await?;
     for position in &columns.position {
         if *position <= last {
             let message = format!(
@@ -48,34 +72,43 @@ pub(super) async fn run(core: &Core, events: &[Recorded]) -> Result<(), StoreErr
         }
         last = *position;
     }
-    let (count, inserted) = (columns.position.len() as u64, insert(core, &mut tx, events, columns).await?);
+    let (count, inserted) = (columns.position.len() as u64, insert(core, &mut *tx, events, columns).await?);
     if inserted < count {
         let message =
             format!("{} of {count} events are recorded elsewhere in {}", count - inserted, core.place);
         return Err(StoreError::new(StoreErrorKind::Invalid, message));
     }
     let moved = sqlx::query(core.statements.import_end.sql()).bind(last);
-    moved.execute(&mut *tx).await.doing(DOING)?;
-    tx.commit().await.doing(DOING)
+    moved.execute(tx).await.map(|_| ()).doing(DOING)
 }
 
 /// Puts those events back that are not there, in their places.
 pub(super) async fn put_back(core: &Core, events: &[Recorded]) -> Result<u64, StoreError> {
     let mut connection = connect(core, events).await?;
     let columns = columns(core, events)?;
-    let (positions, ids) = (columns.position.clone(), columns.id.clone());
     let mut tx = connection.begin().await.doing(DOING)?;
-    let head = head(core, &mut tx).await?;
+    let written = fill_in(core, &mut tx, events, columns).await;
+    end(tx, written).await
+}
+
+/// Writes those events that are not there; answers how many.
+async fn fill_in(
+    core: &Core,
+    tx: &mut PgConnection,
+    events: &[Recorded],
+    columns: Columns,
+) -> Result<u64, StoreError> {
+    let (positions, ids) = (columns.position.clone(), columns.id.clone());
+    let head = head(core, &mut *tx).await?;
     let beyond = positions.iter().find(|position| **position > head).copied();
-    let inserted = insert(core, &mut tx, events, columns).await?;
+    let inserted = insert(core, &mut *tx, events, columns).await?;
     let missing = sqlx::query(core.statements.put_back_missing.sql()).bind(positions).bind(ids);
-    let missing = missing.fetch_one(&mut *tx).await.and_then(|row| row.try_get("position")).doing(DOING)?;
+    let missing = missing.fetch_one(tx).await.and_then(|row| row.try_get("position")).doing(DOING)?;
     if let Some(position) = beyond.or(missing) {
         let message =
             format!("an event cannot be put back at position {position} of {}: it is not its", core.place);
         return Err(StoreError::new(StoreErrorKind::Invalid, message));
     }
-    tx.commit().await.doing(DOING)?;
     Ok(inserted)
 }
 
