@@ -19,8 +19,12 @@ mod elsewhere;
 mod inbox;
 #[path = "promises/kit.rs"]
 mod kit;
+#[path = "promises/legacy_flow.rs"]
+mod legacy_flow;
 #[path = "promises/metadata.rs"]
 mod metadata;
+#[path = "promises/migration.rs"]
+mod migration;
 #[path = "promises/pinned.rs"]
 mod pinned;
 #[path = "promises/place/postgres.rs"]
