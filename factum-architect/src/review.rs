@@ -13,6 +13,7 @@ use serde::Serialize;
 pub mod baseline;
 pub mod checklist;
 pub mod fix;
+pub mod flowed;
 pub mod input;
 pub mod payload;
 pub mod rule;
@@ -62,6 +63,9 @@ pub struct Report {
     pub fixes: Vec<(Span, Fix)>,
     /// Findings that carry a fix.
     pub fixable: usize,
+    /// How much of a broker was looked at, when one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<flowed::Live>,
 }
 
 impl Report {
@@ -131,6 +135,7 @@ fn review_told(
         checklist,
         fixable: fixes.len(),
         fixes,
+        live: None,
     };
     report.sort();
     let asked = if options.only.is_empty() { Asked::All } else { Asked::Some };

@@ -20,6 +20,7 @@ mod api;
 mod deliveries;
 mod held;
 mod link;
+pub mod look;
 mod publish;
 mod topics;
 mod wire;
@@ -132,6 +133,12 @@ impl NatsBroker {
             }
         }
         Ok(())
+    }
+
+    /// Where it is connected to, without credentials.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.shared.link.shown
     }
 
     /// Sends what waits to be sent, and closes the connection; what is asked of it afterwards fails.

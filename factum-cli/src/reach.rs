@@ -144,7 +144,9 @@ pub(crate) fn redacted(url: &str) -> String {
     if let Some((scheme, rest)) = url.split_once("://") {
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         if let Some(at) = rest[..end].rfind('@') {
-            let user = rest[..at].split(':').next().unwrap_or_default();
+            // Of brokers, a name without a password may be a token.
+            let is_token = !rest[..at].contains(':') && !scheme.starts_with("postgres");
+            let user = if is_token { "***" } else { rest[..at].split(':').next().unwrap_or_default() };
             let mask = if rest[..at].contains(':') { ":***" } else { "" };
             shown = format!("{scheme}://{user}{mask}{}", &rest[at..]);
         }
@@ -177,6 +179,8 @@ mod tests {
             ("postgres://ann@db/orders", "postgres://ann@db/orders"),
             ("postgres://db/orders?user=ann&password=s3cret", "postgres://db/orders?user=ann&password=***"),
             ("sqlite:data/a@b.db", "sqlite:data/a@b.db"),
+            ("nats://ann:s3cret@host:4222", "nats://ann:***@host:4222"),
+            ("nats://t0ken@host:4222", "nats://***@host:4222"),
         ] {
             assert_eq!(redacted(url), shown);
         }

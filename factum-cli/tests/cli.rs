@@ -59,6 +59,9 @@ mod refused;
 mod reliability;
 #[path = "cli/review.rs"]
 mod review;
+#[cfg(feature = "nats")]
+#[path = "cli/review_nats.rs"]
+mod review_nats;
 #[path = "cli/sagas.rs"]
 mod sagas;
 #[path = "cli/untidy.rs"]

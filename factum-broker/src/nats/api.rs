@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::link::{Link, refused, transient};
 
 pub(crate) const STREAM_NOT_FOUND: u32 = 10_059;
+pub(crate) const MESSAGE_NOT_FOUND: u32 = 10_037;
 pub(crate) const CONSUMER_NOT_FOUND: u32 = 10_014;
 const NOT_ENABLED: [u32; 3] = [10_035, 10_039, 10_076];
 

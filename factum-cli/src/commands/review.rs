@@ -59,9 +59,12 @@ pub(crate) struct Args {
     /// List all rules
     #[arg(long)]
     list: bool,
-    /// Compare the catalog with what a store has recorded: its URL
-    #[arg(long, value_name = "STORE")]
+    /// Compare the catalog with what has flowed in a store or a broker: its URL, such as nats://localhost:4222
+    #[arg(long, value_name = "URL")]
     live: Option<String>,
+    /// With --live and a broker: how many messages to look at, the newest first
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000, requires = "live")]
+    live_messages: usize,
     /// How to print findings; --json is the same as json
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
@@ -128,7 +131,7 @@ async fn run_inner(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     }
     let mut report = input.review(&options);
     if let Some(url) = &args.live {
-        live::add(url, &input, &mut report, &options).await?;
+        live::add(url, &input, &mut report, &options, args.live_messages).await?;
     }
     if let Some(path) = &args.baseline {
         baseline(path)?.hide(&mut report);
@@ -306,6 +309,10 @@ fn print(report: &Report, input: &Input, cx: &mut Cx<'_>) -> Result<(), CliError
             counted(input.code.units.len() as u64, "source file"),
             report.sources
         ));
+    }
+    if let Some(live) = &report.live {
+        let (messages, topics) = (counted(live.messages, "message"), counted(live.topics as u64, "topic"));
+        looked.push(format!("{} of {messages} in {topics} of {} looked at", live.looked_at, live.source));
     }
     if report.accepted > 0 {
         looked.push(format!("{} accepted", report.accepted));

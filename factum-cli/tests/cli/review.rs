@@ -133,6 +133,6 @@ async fn what_a_store_holds_is_compared_with_what_is_declared() {
         shop,
         ["review", "drawn", "--live", "shop.db", "--only", "code"],
         ["review", "drawn", "--live", "away.db", "--only", "code"],
-        ["review", "drawn", "--live", "nats://ann:secret@broker:4222"],
+        ["review", "drawn", "--live", "kafka://ann:secret@broker:9092"],
     ));
 }

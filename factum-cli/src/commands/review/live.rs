@@ -1,4 +1,4 @@
-//! What really flowed: the events, contracts and consumers that a store knows, beside those of the catalog.
+//! What really flowed: the events, contracts and consumers that a store or a broker knows, beside those of the catalog.
 
 use std::collections::BTreeSet;
 
@@ -13,43 +13,64 @@ use crate::output::counted;
 use crate::reach;
 use crate::shown::split;
 
+#[cfg(feature = "nats")]
+mod nats;
+
 /// Types that every store may hold.
 const OUR_OWN: &str = "subject.forgotten";
 const REUSED: &str = "compat/version-skipped-or-reused";
 
-/// Schemes of brokers: named in vain until the command line has an adapter for one.
-const BROKERS: [&str; 7] = ["nats", "kafka", "amqp", "amqps", "redis", "rediss", "rabbitmq"];
+/// Schemes of brokers.
+const BROKERS: [&str; 8] = ["nats", "tls", "kafka", "amqp", "amqps", "redis", "rediss", "rabbitmq"];
+/// Those that the command line has an adapter for.
+const REACHED: [&str; 2] = ["nats", "tls"];
 
-/// A broker's URL is understood, and told apart from a typing error.
-fn check_broker(url: &str) -> Result<(), CliError> {
-    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-    if !BROKERS.contains(&scheme) {
-        return Ok(());
-    }
-    let what = format!(
-        "{} is a broker, and this release reaches none: its only broker lives in memory, inside one process",
-        reach::redacted(url)
-    );
-    let hint = "compare with a store: --live sqlite:<path>; it has what was published from it, and consumers of a broker keep their letters in theirs";
-    Err(CliError::usage(what).hint(hint))
+/// A broker's scheme, when the URL has one: told apart from a typing error.
+fn broker(url: &str) -> Option<&str> {
+    url.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| BROKERS.contains(scheme))
 }
 
-/// Adds what a store has recorded otherwise than the catalog says.
+/// Adds what has flowed otherwise than the catalog says.
 pub(super) async fn add(
     url: &str,
     input: &Input,
     report: &mut Report,
     options: &Options,
+    messages: usize,
 ) -> Result<(), CliError> {
-    check_broker(url)?;
+    match broker(url) {
+        None => add_store(url, input, report, options).await,
+        Some(scheme) if REACHED.contains(&scheme) => {
+            #[cfg(feature = "nats")]
+            return nats::add(url, input, report, options, messages).await;
+            #[cfg(not(feature = "nats"))]
+            {
+                let _ = messages;
+                let what = format!("{} is not built into this command", reach::redacted(url));
+                Err(CliError::usage(what).hint("build factum-cli with the feature `nats`"))
+            }
+        }
+        Some(_) => {
+            let what = format!("{} is a broker that this release does not reach", reach::redacted(url));
+            let hint = "compare with NATS (--live nats://host:port), or with a store (--live sqlite:<path>); a store has what was published from it";
+            Err(CliError::usage(what).hint(hint))
+        }
+    }
+}
+
+/// Whether a rule was asked for.
+fn is_asked(options: &Options, rule: &str) -> bool {
+    options.only.is_empty() || options.only.iter().any(|only| rule.starts_with(only.as_str()))
+}
+
+/// Adds what a store has recorded otherwise than the catalog says.
+async fn add_store(url: &str, input: &Input, report: &mut Report, options: &Options) -> Result<(), CliError> {
     let admin = Admin::new(reach::open_at(url, std::sync::Arc::new(factum_core::OpenGate))?.store);
     let (stats, consumers) = (admin.stats().await?, admin.consumers().await?);
     let view = View::of(&input.documents);
     let shown = reach::redacted(url);
     let mut add = |span, rule: &'static str, severity, message: &str, hint: &str| {
-        let is_asked =
-            options.only.is_empty() || options.only.iter().any(|only| rule.starts_with(only.as_str()));
-        if is_asked {
+        if is_asked(options, rule) {
             report.findings.push(Finding::at(
                 &input.documents.sources,
                 span,
