@@ -27,7 +27,14 @@ pub const FILE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Reads all sources into a catalog; what cannot be read is reported and left out.
 pub(crate) fn sources(sources: &[Source], findings: &mut Findings<'_>) -> Option<Catalog> {
-    catalog(&documents(sources, findings), findings)
+    let documents = documents(sources, findings);
+    let has_system = documents.iter().any(|(name, _)| is_system(name));
+    if !has_system && sources.iter().any(|source| is_system(&source.name)) {
+        // Why its file cannot be read has been said.
+        read_contracts(&documents, &Defaults::default(), findings);
+        return None;
+    }
+    catalog(&documents, findings)
 }
 
 /// Reads contracts alone: of a system that need not be whole, or of one file.

@@ -184,6 +184,13 @@ fn a_catalog_needs_a_system() {
 }
 
 #[test]
+fn a_system_that_cannot_be_read_is_not_said_to_be_missing() {
+    let report = of(&[("system.yaml", "system: [shop"), ("a.yaml", PLACED)]);
+    let rules: Vec<&str> = report.findings.iter().map(|finding| &*finding.rule).collect();
+    assert_eq!(rules, ["syntax"]);
+}
+
+#[test]
 fn a_finding_serialises_for_other_tools() {
     let report = of(&[("system.yaml", SYSTEM), ("a.yaml", &PLACED.replace("owner: orders", "owner: order"))]);
     insta::assert_snapshot!(serde_json::to_string_pretty(&report).unwrap());

@@ -222,13 +222,15 @@ fn a_policy_tells_a_bad_event_from_an_outage() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_app_that_dies_when_it_has_recorded_an_event_goes_on_and_does_nothing_twice() {
+async fn an_app_that_dies_when_it_has_recorded_an_event_goes_on_and_records_nothing_twice() {
     let post = Post::default();
     let app = shop(&post).await;
     app.crash_after(1);
     let id = app.given(&placed("42")).await;
     app.settled(id).await.then(["order.placed", "order.paid"]).without_trouble();
-    assert_eq!(*post.sent.lock().unwrap(), ["42"]);
+    // A letter leaves the store's reach: when the app dies between sending it and committing that, it goes out again.
+    let sent = post.sent.lock().unwrap().clone();
+    assert!(matches!(sent.len(), 1 | 2) && sent.iter().all(|order| order == "42"), "{sent:?}");
     app.stop().await;
 }
 

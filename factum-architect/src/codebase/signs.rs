@@ -39,7 +39,7 @@ pub(super) static IDEMPOTENCY: Sign = LazyLock::new(|| {
 });
 static TEST_BUS: Sign = LazyLock::new(|| {
     pattern(
-        r"(?i)\b(?:in_?memory|fake|mock|stub|test|spy)_?(?:event_?)?(?:bus|broker|producer|publisher|store)\b|testcontainers|EmbeddedKafka|open\(.memory:|MockProducer",
+        r"(?i)\b(?:in_?memory|fake|mock|stub|test|spy)_?(?:event_?)?(?:bus|broker|producer|publisher|store)\b|testcontainers|EmbeddedKafka|[\x22'\x60]memory:|MockProducer",
     )
 });
 static WAITS: Sign = LazyLock::new(|| {

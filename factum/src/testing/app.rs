@@ -135,7 +135,8 @@ impl TestApp {
     /// From now on the app dies as soon as its consumers, sagas and relays have recorded so many events: what they
     /// committed last is there, nobody has heard of it, and nothing more is done. Whoever waits for the app then, with
     /// [`settled`](Self::settled) or [`advance`](Self::advance), starts it anew over the same store, and waits on. What
-    /// the test itself records does not count.
+    /// the test itself records does not count. What a handler did outside of the store and had not committed happens
+    /// again, as after any crash.
     ///
     /// Run a story once for each step, and assert the same: what happens may not depend on when the app died.
     pub fn crash_after(&self, events: u32) {
