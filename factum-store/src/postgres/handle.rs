@@ -77,6 +77,8 @@ pub(super) struct Core {
     asks: mpsc::Sender<Ask>,
     writer: Mutex<Option<mpsc::Sender<Request>>>,
     room: Arc<Semaphore>,
+    /// The store's own, for what the thread that writes leaves to others.
+    pub(super) executor: tokio::runtime::Handle,
 }
 
 pub(super) struct Handle {
@@ -188,18 +190,17 @@ async fn end(core: Arc<Core>, tasks: Vec<JoinHandle<()>>) {
 async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHandle<()>>), StoreError> {
     let Options { gate, now, connections, event_bytes_max, hints, makes } = options;
     let statements = Arc::new(Statements::of(&place.schema));
-    let (mut migrating, _) = connect::connect(&place, &statements, Purpose::Migrate).await?;
+    let (mut migrating, backend) = connect::connect(&place, &statements, Purpose::Migrate).await?;
     migrate::migrate(&mut migrating, &place.schema, makes).await?;
     cluster::settle(&mut migrating, &statements).await?;
     let own =
         sqlx::query_scalar(statements.own.sql()).bind(place.schema.quoted()).fetch_all(&mut migrating).await;
     let own = own.doing("cannot look at the store")?;
     drop(migrating);
-    let connected = connect::connect(&place, &statements, Purpose::Write).await?;
 
     let shared = Arc::new(Shared::new());
-    shared.lives(&connected.1.life);
-    shared.is_now_at(&connected.1.identity);
+    shared.lives(&backend.life);
+    shared.is_now_at(&backend.identity);
     let reading = Arc::new(Reading::new());
     let writers = if connections < WRITERS_FROM { 1 } else { WRITERS };
     let shareable = connections - FIXED - writers;
@@ -218,6 +219,7 @@ async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHan
         asks,
         writer: Mutex::new(Some(sender)),
         room: Arc::new(Semaphore::new(QUEUE_KIB_MAX as usize)),
+        executor: tokio::runtime::Handle::current(),
         place: place.clone(),
         statements: Arc::clone(&statements),
         shared: Arc::clone(&shared),
@@ -231,13 +233,36 @@ async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHan
         connection: None,
         hints,
     };
-    let mut tasks =
-        vec![tokio::spawn(Writer::new(&core, queue, connected, writers).run()), tokio::spawn(watcher.run())];
+    let mut tasks = vec![write(Writer::new(&core, queue, writers), &core)?, tokio::spawn(watcher.run())];
     if hints {
         tasks.push(tokio::spawn(watcher::listen(place, shared)));
     }
     core.fresh().await?;
     Ok((core, tasks))
+}
+
+/// Starts the thread that writes. An append wakes it and nobody else, and no page that is decoded keeps it waiting.
+fn write(writer: Writer, core: &Core) -> Result<JoinHandle<()>, StoreError> {
+    let failed =
+        |error| StoreError::new(StoreErrorKind::Other, "cannot start the thread that writes").because(error);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let (ending, ended) = oneshot::channel::<()>();
+    let shared = Arc::clone(&core.shared);
+    let work = move || {
+        runtime.block_on(async {
+            tokio::select! {
+                () = writer.run() => {}
+                // It had its time.
+                () = shared.closed() => {}
+            }
+        });
+        drop((runtime, ending));
+    };
+    thread::Builder::new().name("factum-pg-write".to_owned()).spawn(work).map_err(failed)?;
+    Ok(tokio::spawn(async move {
+        // Nothing is sent: it ends with the thread.
+        let _ = ended.await;
+    }))
 }
 
 /// The connections in which units of work run.

@@ -53,8 +53,8 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(core: Arc<Core>, number: usize, connected: Option<(PgConnection, Backend)>) -> Self {
-        Self { core, number, connection: connected, failed_at: None }
+    pub(super) fn new(core: Arc<Core>, number: usize) -> Self {
+        Self { core, number, connection: None, failed_at: None }
     }
 
     /// Which of the connections that write this is, from 0.
@@ -269,7 +269,7 @@ impl Line {
     fn break_up(&self, units: Vec<Unit>) {
         for unit in units {
             let core = Arc::clone(&self.core);
-            tokio::spawn(async move {
+            self.core.executor.spawn(async move {
                 let Unit { steps, reply, asked, room } = unit;
                 let answer = core.commit_alone(steps).await;
                 core.count(&answer, asked);

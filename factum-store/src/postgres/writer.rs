@@ -1,22 +1,22 @@
 //! The one task that writes for everybody: takes what has come, sends it in one round trip, and answers.
 //!
-//! While calls are in flight, the next group forms in the queue, so that no unit waits for company. A second connection
-//! takes what comes while the first waits for the disk; each has one call in flight. Units that cannot share (SQL,
-//! expectations of `Unchanged`) do not come here.
+//! While a call is in flight, the next group forms in the queue. Callers that have been answered together tend to come
+//! back together, and each call costs a sync of the disk: so the next call waits a moment for as many as were answered,
+//! an eighth of what a call takes at most. A second connection takes what has come meanwhile once that is much: when
+//! writing it takes so long that the disk's sync is little beside it. Fewer are better off in one call than in two that
+//! wait for each other's sync. Units that cannot share (SQL, expectations of `Unchanged`) do not come here.
 //! Never has more calls in flight than connections, and never the same event id twice in one call.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use factum_core::{Commit, EventType, RecordKind, StoreError};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use sqlx::PgConnection;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
-use super::connect::Backend;
 use super::handle::Core;
 use super::line::Line;
 use super::step::Step;
@@ -32,6 +32,18 @@ const GROUP_EVENTS_MAX: usize = 4096;
 
 /// Bytes that share one round trip, roughly: bounds how long the first of a group waits.
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What a unit costs the server and this process, roughly.
+const UNIT_COST: Duration = Duration::from_micros(60);
+
+/// Units that wait for nobody, when their work is what their call will take, rather than the disk's sync.
+const MUCH_MIN: usize = 16;
+
+/// The longest that a call waits for company.
+const COMPANY_MAX: Duration = Duration::from_micros(500);
+
+/// How long a call may take, at least, before others stop waiting for its end.
+const OVERDUE_MIN: Duration = Duration::from_millis(5);
 
 /// What the writer is asked.
 pub(super) enum Request {
@@ -73,32 +85,52 @@ pub(super) struct Writer {
     types: VecDeque<Types>,
     /// Connections without a call, the one to use first at the end: a program with one caller needs no other.
     idle: Vec<Line>,
-    flights: FuturesUnordered<BoxFuture<'static, Line>>,
+    flights: FuturesUnordered<BoxFuture<'static, Landing>>,
+    /// How long the last call took.
+    took: Duration,
+    /// When the call that departed last should have ended; then others wait for it no longer.
+    overdue: Instant,
+    /// Whom the next call waits for.
+    company: Option<Company>,
+}
+
+/// A connection whose call has ended.
+struct Landing {
+    line: Line,
+    /// How many units it answered.
+    units: usize,
+    /// How long it took.
+    took: Duration,
+}
+
+/// Callers that have just been answered, and will probably be back at once.
+struct Company {
+    units: usize,
+    until: Instant,
 }
 
 impl Writer {
-    /// Writes over so many connections; the first of them stands, others are made when they are needed.
-    pub(super) fn new(
-        core: &Arc<Core>,
-        queue: mpsc::Receiver<Request>,
-        connected: (PgConnection, Backend),
-        connections: usize,
-    ) -> Self {
-        let mut idle: Vec<Line> =
-            (1..connections).rev().map(|number| Line::new(Arc::clone(core), number, None)).collect();
-        idle.push(Line::new(Arc::clone(core), 0, Some(connected)));
+    /// Writes over so many connections, the first of which is made at once, others when they are needed.
+    pub(super) fn new(core: &Arc<Core>, queue: mpsc::Receiver<Request>, connections: usize) -> Self {
+        let idle = (0..connections).rev().map(|number| Line::new(Arc::clone(core), number)).collect();
         Self {
             queue,
             waiting: VecDeque::new(),
             types: VecDeque::new(),
             idle,
             flights: FuturesUnordered::new(),
+            took: Duration::ZERO,
+            overdue: Instant::now(),
+            company: None,
         }
     }
 
     /// Serves until every sender is gone, and finishes what is queued.
     pub(super) async fn run(mut self) {
         let mut is_open = true;
+        if let Some(first) = self.idle.last_mut() {
+            first.stand_by().await;
+        }
         loop {
             self.depart();
             if !is_open && self.flights.is_empty() {
@@ -106,7 +138,9 @@ impl Writer {
             }
             let takes = is_open && self.can_take();
             tokio::select! {
-                Some(line) = self.flights.next(), if !self.flights.is_empty() => self.land(line),
+                Some(landing) = self.flights.next(), if !self.flights.is_empty() => self.land(landing),
+                () = tokio::task::yield_now(), if self.company.is_some() => {}
+                () = tokio::time::sleep_until(self.overdue.into()), if self.is_behind_call() => {}
                 request = self.queue.recv(), if takes => match request {
                     Some(request) => self.take(request),
                     None => is_open = false,
@@ -137,23 +171,46 @@ impl Writer {
 
     /// Sends what waits, as far as there are connections for it.
     fn depart(&mut self) {
-        while !self.types.is_empty() || !self.waiting.is_empty() {
+        while !self.types.is_empty() || self.should_depart() {
             let Some(at) = self.idle.iter().rposition(Line::is_ready) else { return self.reinforce() };
             let mut line = self.idle.remove(at);
             if let Some((types, reply)) = self.types.pop_front() {
                 self.flights.push(Box::pin(async move {
                     // Whoever asked may have gone away.
                     let _ = reply.send(line.learn(types).await);
-                    line
+                    Landing::without_call(line)
                 }));
                 continue;
             }
-            let group = self.group();
+            let (group, began) = (self.group(), Instant::now());
+            self.overdue = began + (self.took * 2).max(OVERDUE_MIN);
             self.flights.push(Box::pin(async move {
+                let units = group.len();
                 line.commit(group).await;
-                line
+                Landing { line, units, took: began.elapsed() }
             }));
         }
+    }
+
+    /// Whether what waits should go now, rather than wait for more.
+    fn should_depart(&mut self) -> bool {
+        let units = self.waiting.len();
+        if self.company.as_ref().is_some_and(|company| units >= company.units || company.is_late()) {
+            self.company = None;
+        }
+        let work = UNIT_COST * u32::try_from(units).unwrap_or(u32::MAX);
+        if units >= MUCH_MIN && work >= self.took / 2 {
+            return true;
+        }
+        let is_free = self.flights.is_empty() || Instant::now() >= self.overdue;
+        units > 0 && is_free && self.company.is_none()
+    }
+
+    /// Whether units wait for a call to end, though a connection is free.
+    fn is_behind_call(&self) -> bool {
+        !self.waiting.is_empty()
+            && !self.flights.is_empty()
+            && self.idle.iter().any(|line| line.is_ready() || !line.rests())
     }
 
     /// Has another connection made; nobody waits for it meanwhile.
@@ -162,11 +219,20 @@ impl Writer {
         let mut line = self.idle.remove(at);
         self.flights.push(Box::pin(async move {
             line.stand_by().await;
-            line
+            Landing::without_call(line)
         }));
     }
 
-    fn land(&mut self, line: Line) {
+    fn land(&mut self, landing: Landing) {
+        let Landing { line, units, took } = landing;
+        if units > 0 {
+            self.took = took;
+        }
+        // Nobody waits for one caller alone, nor beside a call that is on its way.
+        self.company = (units > 1 && self.flights.is_empty()).then(|| Company {
+            units: units + self.waiting.len(),
+            until: Instant::now() + (took / 8).min(COMPANY_MAX),
+        });
         let at = self.idle.iter().position(|other| other.number() < line.number()).unwrap_or(self.idle.len());
         self.idle.insert(at, line);
     }
@@ -193,6 +259,19 @@ impl Writer {
         }
         self.waiting = left;
         group
+    }
+}
+
+impl Company {
+    fn is_late(&self) -> bool {
+        Instant::now() >= self.until
+    }
+}
+
+impl Landing {
+    /// A connection that was made, or has done something else than commit units.
+    fn without_call(line: Line) -> Self {
+        Self { line, units: 0, took: Duration::ZERO }
     }
 }
 
