@@ -3,6 +3,7 @@
 //! Everything here is pure or a trait, so that adapters and runtimes meet only in these types. No I/O beyond
 //! reading the system clock, and no executor: code that only needs the words pays for nothing else.
 
+pub mod around;
 pub mod breaker;
 pub mod broker;
 pub mod clock;
@@ -30,6 +31,7 @@ pub mod store;
 pub mod time;
 pub mod work;
 
+pub use around::{Around, around};
 pub use breaker::Breaker;
 pub use broker::{Broker, BrokerError, Delivered, Deliveries, Durability, Guarantees, PublishError, StartAt};
 pub use clock::{Clock, ManualClock, SystemClock};

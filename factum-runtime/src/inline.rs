@@ -4,7 +4,6 @@
 //! writer, and the stream's version must be known: an append under `Expected::Any` to such a category is refused by
 //! name. Events are given with their version; their position does not exist yet.
 
-use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,10 +12,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use factum_core::projection::PhysicalNames;
 use factum_core::{
-    AppendError, Appended, Attempt, Commit, Conflict, Context, Envelope, Event as _, EventName, EventSet,
-    Expected, Failure, Gate, Guard, Lock, Moment, Origin, Page, Position, Projection, Query, Record,
-    RecordKind, RecordQuery, Rows, Sql, Store, StoreError, StoreErrorKind, StoreGuarantees, StreamId,
-    SubjectForgotten, Timestamp, Value, Version, Work, WriteError,
+    AppendError, Appended, Around, Attempt, Commit, Conflict, Context, Envelope, Event as _, EventName,
+    EventSet, Expected, Failure, Gate, Guard, Moment, Origin, Page, Position, Projection, Query, Record,
+    RecordKind, RecordQuery, Store, StoreError, StoreErrorKind, StoreGuarantees, StreamId, SubjectForgotten,
+    Timestamp, Version, Work, WriteError, around,
 };
 
 use crate::contracts;
@@ -228,13 +227,8 @@ impl Store for InlineStore {
     async fn begin(&self) -> Result<Box<dyn Work>, StoreError> {
         let now = self.inner.now().await?;
         let work = self.inner.begin().await?;
-        Ok(Box::new(InlineWork {
-            store: self.inner.clone(),
-            inner: work,
-            now,
-            projections: self.projections.clone(),
-            appends: Vec::new(),
-        }))
+        let (store, projections) = (self.inner.clone(), self.projections.clone());
+        Ok(around(work, InlineWork { store, now, projections, appends: Vec::new() }))
     }
 
     async fn append(
@@ -287,7 +281,6 @@ const MARK: &str = "inline/";
 
 struct InlineWork {
     store: Arc<dyn Store>,
-    inner: Box<dyn Work>,
     now: Timestamp,
     projections: Vec<Inline>,
     appends: Vec<(StreamId, Expected, Vec<Envelope>)>,
@@ -295,8 +288,8 @@ struct InlineWork {
 
 impl InlineWork {
     /// Collects what the projections make of the collected appends.
-    async fn project(&mut self) -> Result<(), WriteError> {
-        let gate = self.inner.gate().clone();
+    async fn project(mut self, inner: &mut dyn Work) -> Result<(), WriteError> {
+        let gate = inner.gate().clone();
         for (stream, expected, mut events) in std::mem::take(&mut self.appends) {
             let before =
                 expected.parts().map_err(WriteError::Invalid)?.into_iter().find_map(|part| match part {
@@ -306,15 +299,14 @@ impl InlineWork {
                 });
             let Some(before) = before else { return Err(self.indefinite(&stream, &events)) };
             for event in &mut events {
-                tombstone::guard(self.store.as_ref(), event, self.inner.as_mut()).await?;
+                tombstone::guard(self.store.as_ref(), event, inner).await?;
             }
             for (index, event) in events.iter().enumerate() {
                 let version = Version::at(before.number() + index as u64 + 1);
                 // The position is given by the commit; nothing may depend on it here.
                 let origin = Origin::Log { stream: stream.clone(), version, position: Position::START };
                 for inline in self.projections.iter().filter(|inline| inline.follows(event)) {
-                    let applied =
-                        apply(inline, gate.as_ref(), event, &origin, self.now, self.inner.as_mut()).await;
+                    let applied = apply(inline, gate.as_ref(), event, &origin, self.now, inner).await;
                     applied.map_err(|error| {
                         WriteError::Invalid(format!(
                             "inline projection {} cannot take the event: {error}",
@@ -325,7 +317,7 @@ impl InlineWork {
             }
             if let Some(event) = events.first() {
                 let mark = Record::new(RecordKind::MARK, "inline", format!("{MARK}{}", event.id), Vec::new());
-                self.inner.put(mark.due(self.now.plus(RETRY_WINDOW)), Guard::Absent);
+                inner.put(mark.due(self.now.plus(RETRY_WINDOW)), Guard::Absent);
             }
         }
         Ok(())
@@ -340,14 +332,9 @@ impl InlineWork {
     }
 }
 
-#[async_trait]
-impl Work for InlineWork {
-    fn execute(&mut self, sql: Sql, params: Vec<Value>) {
-        self.inner.execute(sql, params);
-    }
-
-    fn append(&mut self, to: StreamId, expected: Expected, mut events: Vec<Envelope>) {
-        let gate = self.inner.gate().clone();
+impl Around for InlineWork {
+    fn append(&mut self, inner: &mut dyn Work, to: StreamId, expected: Expected, mut events: Vec<Envelope>) {
+        let gate = inner.gate().clone();
         let is_followed =
             events.iter().any(|event| self.projections.iter().any(|inline| inline.follows(event)));
         // What is not admitted, or cannot be sealed, fails the unit below, and no projection sees it.
@@ -360,45 +347,13 @@ impl Work for InlineWork {
             }
             self.appends.push((to.clone(), expected.clone(), events.clone()));
         }
-        self.inner.append(to, expected, events);
+        inner.append(to, expected, events);
     }
 
-    fn put(&mut self, record: Record, guard: Guard) {
-        self.inner.put(record, guard);
-    }
-
-    fn remove(&mut self, kind: RecordKind, id: String, guard: Guard) {
-        self.inner.remove(kind, id, guard);
-    }
-
-    async fn query(&mut self, sql: &str, params: &[Value], lock: Lock) -> Result<Rows, StoreError> {
-        self.inner.query(sql, params, lock).await
-    }
-
-    async fn read(&mut self, query: &Query) -> Result<Page, StoreError> {
-        self.inner.read(query).await
-    }
-
-    async fn find(&mut self, kind: RecordKind, query: &RecordQuery) -> Result<Vec<Record>, StoreError> {
-        self.inner.find(kind, query).await
-    }
-
-    fn gate(&self) -> &Arc<dyn Gate> {
-        self.inner.gate()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.inner.is_empty()
-    }
-
-    async fn commit(mut self: Box<Self>) -> Commit {
-        if let Err(error) = self.project().await {
-            return Commit::Failed(error);
+    async fn commit(self, mut inner: Box<dyn Work>) -> Commit {
+        match self.project(inner.as_mut()).await {
+            Ok(()) => inner.commit().await,
+            Err(error) => Commit::Failed(error),
         }
-        self.inner.commit().await
-    }
-
-    fn as_any(&mut self) -> &mut dyn Any {
-        self.inner.as_any()
     }
 }

@@ -4,18 +4,12 @@
 //! its handlers read waits for that commit, so they never miss what it wrote. A batch that fails is undone, with
 //! everything begun after it, and its events are run one by one.
 
-use std::any::Any;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use factum_core::{
-    Attempt, Commit, Envelope, Expected, Gate, Guard, Lock, Page, Position, Query, Record, RecordKind,
-    RecordQuery, Rows, SLOTS, Sql, StoreError, StoreErrorKind, StreamId, Value, Work,
-};
+use factum_core::{Around, Attempt, Commit, Position, SLOTS, StoreError, StoreErrorKind, Work, around};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -117,10 +111,10 @@ impl Lane {
         let (started, now) = (self.looked, self.now());
         let mut work = self.begin().await?;
         if let Some(flight) = flights.back() {
-            work = Box::new(Behind { inner: work, ended: flight.ended.clone() });
+            work = around(work, Behind { ended: flight.ended.clone() });
         }
         if self.shared.consumer.correlate.is_some() {
-            work = Box::new(Together::new(work));
+            work = around(work, Together::default());
         }
         let (mut ran, mut marks) = (0, Marks::default());
         let mut last = [Position::START; SLOTS as usize];
@@ -248,63 +242,12 @@ async fn take_off(collected: Collected) -> Flight {
 
 /// A unit of work that reads only once the batch before has committed.
 struct Behind {
-    inner: Box<dyn Work>,
     ended: watch::Receiver<bool>,
 }
 
-impl Behind {
-    async fn wait(&mut self) {
+impl Around for Behind {
+    async fn before_read(&mut self) {
         // An error means that the commit's task is gone: then this unit's guard will not hold either.
         let _ = self.ended.wait_for(|ended| *ended).await;
-    }
-}
-
-#[async_trait]
-impl Work for Behind {
-    fn execute(&mut self, sql: Sql, params: Vec<Value>) {
-        self.inner.execute(sql, params);
-    }
-
-    fn append(&mut self, to: StreamId, expected: Expected, events: Vec<Envelope>) {
-        self.inner.append(to, expected, events);
-    }
-
-    fn put(&mut self, record: Record, guard: Guard) {
-        self.inner.put(record, guard);
-    }
-
-    fn remove(&mut self, kind: RecordKind, id: String, guard: Guard) {
-        self.inner.remove(kind, id, guard);
-    }
-
-    async fn query(&mut self, sql: &str, params: &[Value], lock: Lock) -> Result<Rows, StoreError> {
-        self.wait().await;
-        self.inner.query(sql, params, lock).await
-    }
-
-    async fn read(&mut self, query: &Query) -> Result<Page, StoreError> {
-        self.wait().await;
-        self.inner.read(query).await
-    }
-
-    async fn find(&mut self, kind: RecordKind, query: &RecordQuery) -> Result<Vec<Record>, StoreError> {
-        self.wait().await;
-        self.inner.find(kind, query).await
-    }
-
-    fn gate(&self) -> &Arc<dyn Gate> {
-        self.inner.gate()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.inner.is_empty()
-    }
-
-    async fn commit(self: Box<Self>) -> Commit {
-        self.inner.commit().await
-    }
-
-    fn as_any(&mut self) -> &mut dyn Any {
-        self.inner.as_any()
     }
 }

@@ -11,9 +11,9 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use factum::{
-    AppendError, Appended, Commit, Direction, Envelope, Expected, Gate, Guard, Lock, Page, Position, Query,
-    Record, RecordKind, RecordQuery, Rows, Sql, Store, StoreError, StoreGuarantees, StreamId, Timestamp,
-    Value, Work,
+    AppendError, Appended, Around, Commit, Direction, Envelope, Expected, Gate, Page, Position, Query,
+    Record, RecordKind, RecordQuery, Rows, Store, StoreError, StoreGuarantees, StreamId, Timestamp, Value,
+    Work, around,
 };
 
 /// When each step's effect was committed, in nanoseconds since the start; zero while it was not.
@@ -87,7 +87,7 @@ impl Store for Staged {
     async fn begin(&self) -> Result<Box<dyn Work>, StoreError> {
         let work = self.store.begin().await?;
         match &self.commits {
-            Some(commits) => Ok(Box::new(StagedWork { work, commits: commits.clone(), steps: Vec::new() })),
+            Some(commits) => Ok(around(work, StagedWork { commits: commits.clone(), steps: Vec::new() })),
             None => Ok(work),
         }
     }
@@ -112,7 +112,6 @@ impl Store for Staged {
 
 /// A unit of work that notes when it is committed.
 pub(crate) struct StagedWork {
-    work: Box<dyn Work>,
     commits: Arc<Commits>,
     steps: Vec<u32>,
 }
@@ -124,54 +123,16 @@ impl StagedWork {
     }
 }
 
-#[async_trait]
-impl Work for StagedWork {
-    fn execute(&mut self, sql: Sql, params: Vec<Value>) {
-        self.work.execute(sql, params);
-    }
-
-    fn append(&mut self, to: StreamId, expected: Expected, events: Vec<Envelope>) {
-        self.work.append(to, expected, events);
-    }
-
-    fn put(&mut self, record: Record, guard: Guard) {
-        self.work.put(record, guard);
-    }
-
-    fn remove(&mut self, kind: RecordKind, id: String, guard: Guard) {
-        self.work.remove(kind, id, guard);
-    }
-
-    async fn query(&mut self, sql: &str, params: &[Value], lock: Lock) -> Result<Rows, StoreError> {
-        self.work.query(sql, params, lock).await
-    }
-
-    async fn read(&mut self, query: &Query) -> Result<Page, StoreError> {
-        self.work.read(query).await
-    }
-
-    async fn find(&mut self, kind: RecordKind, query: &RecordQuery) -> Result<Vec<Record>, StoreError> {
-        self.work.find(kind, query).await
-    }
-
-    fn gate(&self) -> &Arc<dyn Gate> {
-        self.work.gate()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.work.is_empty()
-    }
-
-    async fn commit(self: Box<Self>) -> Commit {
-        let Self { work, commits, steps } = *self;
-        let commit = work.commit().await;
+impl Around for StagedWork {
+    async fn commit(self, inner: Box<dyn Work>) -> Commit {
+        let commit = inner.commit().await;
         if matches!(commit, Commit::Committed(_)) {
-            steps.into_iter().for_each(|step| commits.note(step));
+            self.steps.into_iter().for_each(|step| self.commits.note(step));
         }
         commit
     }
 
-    fn as_any(&mut self) -> &mut dyn Any {
+    fn as_any<'a>(&'a mut self, _: &'a mut dyn Work) -> &'a mut dyn Any {
         self
     }
 }

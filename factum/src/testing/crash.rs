@@ -1,14 +1,13 @@
 //! A store whose program dies at a step: what the step committed is there, and nobody is told, nor does anything more.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use factum_core::{
-    AppendError, Appended, Commit, Envelope, Expected, Gate, Guard, Lock, Page, Position, Query, Record,
-    RecordKind, RecordQuery, Rows, Sql, Store, StoreError, StoreGuarantees, StoreStats, StreamId, Timestamp,
-    Value, Work,
+    AppendError, Appended, Around, Commit, Envelope, Expected, Gate, Page, Position, Query, Record,
+    RecordKind, RecordQuery, Rows, Store, StoreError, StoreGuarantees, StoreStats, StreamId, Timestamp,
+    Value, Work, around,
 };
 use tokio::sync::Notify;
 
@@ -100,7 +99,7 @@ impl Store for Mortal {
 
     async fn begin(&self) -> Result<Box<dyn Work>, StoreError> {
         let work = self.inner.begin().await?;
-        Ok(Box::new(MortalWork { inner: work, fuse: self.fuse.clone(), events: 0 }))
+        Ok(around(work, MortalWork { fuse: self.fuse.clone(), events: 0 }))
     }
 
     async fn append(
@@ -137,60 +136,22 @@ impl Store for Mortal {
 }
 
 struct MortalWork {
-    inner: Box<dyn Work>,
     fuse: Arc<Fuse>,
     events: usize,
 }
 
-#[async_trait]
-impl Work for MortalWork {
-    fn execute(&mut self, sql: Sql, params: Vec<Value>) {
-        self.inner.execute(sql, params);
-    }
-
-    fn append(&mut self, to: StreamId, expected: Expected, events: Vec<Envelope>) {
+impl Around for MortalWork {
+    fn append(&mut self, inner: &mut dyn Work, to: StreamId, expected: Expected, events: Vec<Envelope>) {
         self.events += events.len();
-        self.inner.append(to, expected, events);
+        inner.append(to, expected, events);
     }
 
-    fn put(&mut self, record: Record, guard: Guard) {
-        self.inner.put(record, guard);
-    }
-
-    fn remove(&mut self, kind: RecordKind, id: String, guard: Guard) {
-        self.inner.remove(kind, id, guard);
-    }
-
-    async fn query(&mut self, sql: &str, params: &[Value], lock: Lock) -> Result<Rows, StoreError> {
-        self.inner.query(sql, params, lock).await
-    }
-
-    async fn read(&mut self, query: &Query) -> Result<Page, StoreError> {
-        self.inner.read(query).await
-    }
-
-    async fn find(&mut self, kind: RecordKind, query: &RecordQuery) -> Result<Vec<Record>, StoreError> {
-        self.inner.find(kind, query).await
-    }
-
-    fn gate(&self) -> &Arc<dyn Gate> {
-        self.inner.gate()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.inner.is_empty()
-    }
-
-    async fn commit(self: Box<Self>) -> Commit {
+    async fn commit(self, inner: Box<dyn Work>) -> Commit {
         self.fuse.live().await;
-        let commit = self.inner.commit().await;
+        let commit = inner.commit().await;
         if let (Commit::Committed(_), true) = (&commit, self.events > 0) {
             self.fuse.burn(self.events).await;
         }
         commit
-    }
-
-    fn as_any(&mut self) -> &mut dyn Any {
-        self.inner.as_any()
     }
 }

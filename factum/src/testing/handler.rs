@@ -3,11 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use factum_core::{
-    Attempt, Commit, ConsumerName, Context, Envelope, EventId, EventSet, Expected, Failure, Gate, Guard,
-    Handler, Lock, OpenGate, Origin, Page, Position, Query, Record, RecordKind, RecordQuery, Rows, Sql,
-    Store, StoreError, StreamId, Timestamp, Value, Version, Work,
+    Around, Attempt, Commit, ConsumerName, Context, Envelope, EventId, EventSet, Expected, Failure, Handler,
+    OpenGate, Origin, Position, Store, StreamId, Timestamp, Version, Work, around,
 };
 
 /// Where the clock stands.
@@ -214,13 +212,13 @@ impl<E: EventSet, H: Handler<E>> HandlerTest<E, H> {
         let origin =
             Origin::Log { stream: envelope.stream()?, version: Version::at(1), position: Position::at(1) };
         let now: Timestamp = NOW.parse().unwrap_or_default();
-        let mut work = Noting { inner: self.store.begin().await?, noted: noted.clone() };
-        let mut cx = Context::new(envelope, &origin, &CONSUMER, Attempt::FIRST, now, &mut work);
+        let mut work = around(self.store.begin().await?, Noting(noted.clone()));
+        let mut cx = Context::new(envelope, &origin, &CONSUMER, Attempt::FIRST, now, work.as_mut());
         self.handler.handle(event, &mut cx).await?;
         if let Some(fault) = cx.take_fault() {
             return Err(fault.into());
         }
-        match work.inner.commit().await {
+        match work.commit().await {
             Commit::Committed(_) => Ok(()),
             other => Err(whole(other.into_result().err()).into()),
         }
@@ -254,55 +252,11 @@ fn whole(error: impl std::fmt::Debug) -> String {
 }
 
 /// A unit of work that keeps what is appended in sight.
-struct Noting {
-    inner: Box<dyn Work>,
-    noted: Arc<Mutex<Vec<Envelope>>>,
-}
+struct Noting(Arc<Mutex<Vec<Envelope>>>);
 
-#[async_trait]
-impl Work for Noting {
-    fn execute(&mut self, sql: Sql, params: Vec<Value>) {
-        self.inner.execute(sql, params);
-    }
-
-    fn append(&mut self, to: StreamId, expected: Expected, events: Vec<Envelope>) {
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner).extend(events.iter().cloned());
-        self.inner.append(to, expected, events);
-    }
-
-    fn put(&mut self, record: Record, guard: Guard) {
-        self.inner.put(record, guard);
-    }
-
-    fn remove(&mut self, kind: RecordKind, id: String, guard: Guard) {
-        self.inner.remove(kind, id, guard);
-    }
-
-    async fn query(&mut self, sql: &str, params: &[Value], lock: Lock) -> Result<Rows, StoreError> {
-        self.inner.query(sql, params, lock).await
-    }
-
-    async fn read(&mut self, query: &Query) -> Result<Page, StoreError> {
-        self.inner.read(query).await
-    }
-
-    async fn find(&mut self, kind: RecordKind, query: &RecordQuery) -> Result<Vec<Record>, StoreError> {
-        self.inner.find(kind, query).await
-    }
-
-    fn gate(&self) -> &Arc<dyn Gate> {
-        self.inner.gate()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.inner.is_empty()
-    }
-
-    async fn commit(self: Box<Self>) -> Commit {
-        self.inner.commit().await
-    }
-
-    fn as_any(&mut self) -> &mut dyn std::any::Any {
-        self.inner.as_any()
+impl Around for Noting {
+    fn append(&mut self, inner: &mut dyn Work, to: StreamId, expected: Expected, events: Vec<Envelope>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(events.iter().cloned());
+        inner.append(to, expected, events);
     }
 }
