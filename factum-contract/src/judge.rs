@@ -3,7 +3,8 @@
 //! One search decides: for a document that the writer's schema allows and the reader's refuses. What it finds is the
 //! counterexample, and it counts only after an independent validator agreed on both schemas; that nothing can be found
 //! is the proof of compatibility. Where the search gives up, candidates are tried; where they fail too, the verdict is
-//! unknown, with the reason. Never guesses, never follows a reference out of a document.
+//! unknown, with the reason. Never guesses, never follows a reference out of a document. Without `tooling` only breaks
+//! between contracts are confirmed, which is what programs at run time ask for.
 
 use serde_json::Value;
 
@@ -21,10 +22,14 @@ pub mod meant;
 mod number;
 pub mod pairs;
 mod pattern;
+#[cfg(any(test, not(feature = "tooling")))]
+mod plain;
 mod read;
 mod rule;
 mod search;
 mod solve;
+#[cfg(feature = "tooling")]
+mod whole;
 mod witness;
 
 pub use compare::{Comparison, compare, compare_promised, compare_schemas, compare_under};

@@ -81,6 +81,16 @@ impl Workspace {
             std::fs::read_to_string(self.root.join(path)).with_context(|| format!("cannot read {path}"))?;
         Ok(TextFile { path: path.to_owned(), text })
     }
+
+    /// What is built with a crate of the workspace and its default features, tests left out: a crate a line.
+    ///
+    /// # Errors
+    /// When cargo cannot say.
+    pub fn guests(&self, member: &str) -> anyhow::Result<String> {
+        let options = ["tree", "-p", member, "-e", "normal", "--prefix", "none", "--locked"];
+        let output = cargo(&self.root, &options)?;
+        String::from_utf8(output).context("cargo tree answered something else than text")
+    }
 }
 
 impl Member {
@@ -104,14 +114,21 @@ impl Member {
 /// # Errors
 /// When cargo cannot be run or answers with an error.
 pub fn metadata(folder: &Path, options: &[&str]) -> anyhow::Result<Value> {
+    let asked = [&["metadata", "--format-version", "1", "--locked"], options].concat();
+    serde_json::from_slice(&cargo(folder, &asked)?)
+        .context("cargo metadata answered something else than JSON")
+}
+
+/// What cargo answers in a folder.
+fn cargo(folder: &Path, options: &[&str]) -> anyhow::Result<Vec<u8>> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let mut command = Command::new(cargo);
-    command.args(["metadata", "--format-version", "1", "--locked"]).args(options).current_dir(folder);
-    let output = command.output().context("cannot start cargo metadata")?;
+    let asked = options[0];
+    let output = Command::new(cargo).args(options).current_dir(folder).output();
+    let output = output.with_context(|| format!("cannot start cargo {asked}"))?;
     if !output.status.success() {
-        bail!("cargo metadata failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        bail!("cargo {asked} failed:\n{}", String::from_utf8_lossy(&output.stderr));
     }
-    serde_json::from_slice(&output.stdout).context("cargo metadata answered something else than JSON")
+    Ok(output.stdout)
 }
 
 /// The text under a key.

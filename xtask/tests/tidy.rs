@@ -29,6 +29,11 @@ mod this_workspace {
     }
 
     #[test]
+    fn programs_leave_the_guests_of_tools_at_home() {
+        none(crates::tools_in_programs(&workspace().guests("factum").expect("cargo lists them")));
+    }
+
+    #[test]
     fn folders_are_named_after_their_crates() {
         none(crates::folders_named_otherwise(&workspace().members));
     }

@@ -77,15 +77,6 @@ impl Dialect {
     pub(super) fn has_prefix_items(self) -> bool {
         self == Self::Draft2020
     }
-
-    pub(super) fn of_validator(self) -> jsonschema::Draft {
-        match self {
-            Self::Draft4 => jsonschema::Draft::Draft4,
-            Self::Draft7 => jsonschema::Draft::Draft7,
-            Self::Draft2019 => jsonschema::Draft::Draft201909,
-            Self::Draft2020 | Self::Foreign => jsonschema::Draft::Draft202012,
-        }
-    }
 }
 
 #[derive(Default)]

@@ -29,9 +29,11 @@ pub(super) fn is(name: &str, text: &str) -> Option<bool> {
 }
 
 /// A check of one format.
+#[cfg(feature = "tooling")]
 type Check = fn(&str) -> bool;
 
 /// Every format of contracts with its check, for the validator.
+#[cfg(feature = "tooling")]
 pub(super) fn checks() -> [(&'static str, Check); 6] {
     [
         ("uuid", |text| crate::validate::format::is(Format::Uuid, text)),

@@ -21,6 +21,7 @@ const AUTOMATON_BYTES_MAX: usize = 1 << 20;
 const STATES_MAX: usize = 20_000;
 
 /// Most steps the matcher of last resort may go back.
+#[cfg(feature = "tooling")]
 const BACKTRACK_MAX: usize = 20_000;
 
 /// A compiled expression.
@@ -33,6 +34,7 @@ pub(super) struct Pattern {
 #[derive(Debug)]
 enum Matcher {
     Linear(regex::Regex),
+    #[cfg(feature = "tooling")]
     Backtracking(Box<jsonschema::Validator>),
     Broken,
 }
@@ -48,11 +50,7 @@ impl Pattern {
         let translated = jsonschema_regex::to_rust_regex(text).ok();
         let linear = translated.as_deref().and_then(|text| regex::Regex::new(text).ok());
         let Some(linear) = linear else {
-            let options = jsonschema::PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_MAX);
-            let schema = serde_json::json!({ "pattern": text });
-            let built = jsonschema::options().with_pattern_options(options).build(&schema);
-            let matcher = built.map_or(Matcher::Broken, |built| Matcher::Backtracking(Box::new(built)));
-            return Self { matcher, automaton: None };
+            return Self { matcher: beyond_linear(text), automaton: None };
         };
         let automaton = translated.as_deref().and_then(automaton);
         Self { matcher: Matcher::Linear(linear), automaton }
@@ -61,12 +59,27 @@ impl Pattern {
     pub(super) fn is_match(&self, text: &str) -> Option<bool> {
         match &self.matcher {
             Matcher::Linear(regex) => Some(regex.is_match(text)),
+            #[cfg(feature = "tooling")]
             Matcher::Backtracking(validator) => {
                 Some(validator.is_valid(&serde_json::Value::String(text.to_owned())))
             }
             Matcher::Broken => None,
         }
     }
+}
+
+#[cfg(feature = "tooling")]
+fn beyond_linear(text: &str) -> Matcher {
+    let options = jsonschema::PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_MAX);
+    let schema = serde_json::json!({ "pattern": text });
+    let built = jsonschema::options().with_pattern_options(options).build(&schema);
+    built.map_or(Matcher::Broken, |built| Matcher::Backtracking(Box::new(built)))
+}
+
+/// Contracts have no such patterns.
+#[cfg(not(feature = "tooling"))]
+fn beyond_linear(_: &str) -> Matcher {
+    Matcher::Broken
 }
 
 fn automaton(text: &str) -> Option<Automata> {

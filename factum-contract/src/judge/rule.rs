@@ -1,7 +1,5 @@
 //! Why a reader refuses a document: a stable list, fit for `allow`, for suppressions and for statistics.
 
-use jsonschema::error::ValidationErrorKind as Kind;
-
 use crate::words::words;
 
 words! {
@@ -45,36 +43,5 @@ words! {
         Never = "judge/never",
         /// A rule outside this list.
         Other = "judge/other",
-    }
-}
-
-impl BreakRule {
-    pub(super) fn of(kind: &Kind) -> Self {
-        match kind {
-            Kind::Type { .. } => Self::Type,
-            Kind::Enum { .. } | Kind::Constant { .. } => Self::Values,
-            Kind::Minimum { .. }
-            | Kind::Maximum { .. }
-            | Kind::ExclusiveMinimum { .. }
-            | Kind::ExclusiveMaximum { .. } => Self::Bounds,
-            Kind::MultipleOf { .. } => Self::Multiple,
-            Kind::MinLength { .. } | Kind::MaxLength { .. } => Self::Length,
-            Kind::Pattern { .. } => Self::Pattern,
-            Kind::Format { .. } => Self::Format,
-            Kind::Required { .. } => Self::FieldMissing,
-            Kind::AdditionalProperties { .. }
-            | Kind::UnevaluatedProperties { .. }
-            | Kind::PropertyNames { .. } => Self::FieldRefused,
-            Kind::MinProperties { .. } | Kind::MaxProperties { .. } => Self::FieldCount,
-            Kind::AdditionalItems { .. } | Kind::UnevaluatedItems { .. } => Self::ItemRefused,
-            Kind::MinItems { .. } | Kind::MaxItems { .. } => Self::ItemCount,
-            Kind::UniqueItems => Self::ItemsTwice,
-            Kind::Contains => Self::Contains,
-            Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => Self::NoBranch,
-            Kind::OneOfMultipleValid { .. } => Self::ManyBranches,
-            Kind::Not { .. } => Self::Excluded,
-            Kind::FalseSchema => Self::Never,
-            _ => Self::Other,
-        }
     }
 }

@@ -1,18 +1,32 @@
 //! Confirms counterexamples with a validator that knows nothing of how they were found.
+//!
+//! With `tooling` it is a whole JSON Schema validator, for schemas of any origin; without, one for what contracts say.
 
-use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
-use super::dialect::{Dialect, Formats};
-use super::{Break, BreakRule, Side, format};
+use super::dialect::Formats;
+use super::{Break, BreakRule, Side};
 
-/// Most steps a pattern that is not linear may go back.
-const BACKTRACK_MAX: usize = 100_000;
+#[cfg(not(feature = "tooling"))]
+use super::plain::Validator;
+#[cfg(feature = "tooling")]
+use super::whole::Validator;
 
 /// Validators of both sides.
 pub(super) struct Witness {
     writer: Vec<Validator>,
     reader: Validator,
+}
+
+/// Why a validator refuses a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) rule: BreakRule,
+    /// JSON pointer to the refused value.
+    pub(super) path: String,
+    /// JSON pointer to the keyword.
+    pub(super) schema_path: String,
+    pub(super) message: String,
 }
 
 impl Witness {
@@ -24,8 +38,8 @@ impl Witness {
         formats: Formats,
     ) -> Result<Self, String> {
         let writer: Result<Vec<Validator>, String> =
-            std::iter::once(writer).chain(guard).map(|schema| compile(schema, formats)).collect();
-        Ok(Self { writer: writer?, reader: compile(reader, formats)? })
+            std::iter::once(writer).chain(guard).map(|schema| Validator::new(schema, formats)).collect();
+        Ok(Self { writer: writer?, reader: Validator::new(reader, formats)? })
     }
 
     /// What the document shows, when the writer allows it and the reader refuses it.
@@ -33,35 +47,7 @@ impl Witness {
         if !self.writer.iter().all(|validator| validator.is_valid(document)) {
             return None;
         }
-        let error = self.reader.iter_errors(document).next()?;
-        Some(Break {
-            rule: BreakRule::of(error.kind()),
-            path: error.instance_path().as_str().to_owned(),
-            schema_path: error.schema_path().as_str().to_owned(),
-            side,
-            counterexample: document.clone(),
-            message: error.to_string(),
-        })
+        let Refusal { rule, path, schema_path, message } = self.reader.refusal(document)?;
+        Some(Break { rule, path, schema_path, side, counterexample: document.clone(), message })
     }
-}
-
-pub(super) fn compile(schema: &Value, formats: Formats) -> Result<Validator, String> {
-    let is_asserted = formats == Formats::Asserted;
-    let mut options = jsonschema::options()
-        .with_draft(Dialect::of(schema).of_validator())
-        .should_validate_formats(is_asserted)
-        .should_ignore_unknown_formats(true);
-    if is_asserted {
-        for (name, check) in format::checks() {
-            options = options.with_format(name, check);
-        }
-    }
-    let linear = options.clone().with_pattern_options(PatternOptions::regex()).build(schema);
-    linear
-        .or_else(|_| {
-            // Patterns with look-around need the slower matcher.
-            let patterns = PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_MAX);
-            options.with_pattern_options(patterns).build(schema)
-        })
-        .map_err(|error| format!("a schema cannot be compiled: {error}"))
 }

@@ -34,6 +34,10 @@ const LIBRARIES: [&str; 9] = [
     "factum-console",
 ];
 
+/// Guests that only tools need: each adds seconds to the first build of every user's program.
+const OF_TOOLS: [&str; 8] =
+    ["askama", "clap", "jsonschema", "prettyplease", "saphyr-parser", "sqlx", "toml", "tree-sitter"];
+
 /// What an example may import: what its reader would.
 const OF_EXAMPLES: [&str; 1] = ["factum"];
 
@@ -59,6 +63,17 @@ fn allowed(member: &Member) -> Option<&'static [&'static str]> {
         return Some(&OF_EXAMPLES);
     }
     EDGES.iter().find(|(name, _)| *name == member.name).map(|(_, allowed)| *allowed)
+}
+
+/// Guests of tools among those of a program, which are listed a line each with their version.
+#[must_use]
+pub fn tools_in_programs(guests: &str) -> Vec<String> {
+    let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    let mut found: Vec<String> =
+        guests.lines().map(name).filter(|name| OF_TOOLS.contains(&name.as_str())).collect();
+    found.sort();
+    found.dedup();
+    found.into_iter().map(|name| format!("{name} is built with every program that uses factum")).collect()
 }
 
 /// Crates whose folder has another name, or lies in another place.
@@ -144,6 +159,12 @@ mod tests {
                 "factum-new is not in the table of xtask/src/tidy/crates.rs",
             ]
         );
+    }
+
+    #[test]
+    fn a_tool_in_a_program_is_found() {
+        let guests = "factum v0.1.0\nserde v1.0.0\njsonschema v0.60.2\njsonschema-regex v0.60.2\njsonschema v0.60.2 (*)\n";
+        assert_eq!(tools_in_programs(guests), ["jsonschema is built with every program that uses factum"]);
     }
 
     #[test]
