@@ -25,6 +25,7 @@ pub mod model;
 pub mod nats;
 pub mod postgres;
 pub mod promise;
+mod server;
 pub mod store;
 
 pub use async_trait::async_trait;

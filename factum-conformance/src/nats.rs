@@ -4,12 +4,13 @@
 //! the process to end, however it ends, and tidies up. Never asked to sync: what tests kill is the process.
 
 use std::io::Read as _;
-use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::server::{free_port, janitor, new_folder};
 
 /// How long a server may take to answer.
 const START_MAX: Duration = Duration::from_secs(30);
@@ -42,8 +43,10 @@ impl NatsServer {
     pub fn start_with(arguments: &[&str]) -> Result<Self, String> {
         let mut problem = String::new();
         for _ in 0..ATTEMPTS {
-            let folder = new_folder().map_err(|error| format!("cannot make a folder for NATS: {error}"))?;
-            let janitor = janitor(&folder).map_err(|error| format!("cannot start a shell: {error}"))?;
+            let folder =
+                new_folder("nats").map_err(|error| format!("cannot make a folder for NATS: {error}"))?;
+            let janitor =
+                janitor(&folder, &kill(&folder)).map_err(|error| format!("cannot start a shell: {error}"))?;
             let settings = arguments.iter().map(|&argument| argument.to_owned()).collect();
             let server = Self { folder, port: free_port()?, settings, running: Mutex::default(), janitor };
             match server.up() {
@@ -159,33 +162,7 @@ fn answers(port: u16) -> bool {
     stream.read_exact(&mut greeting).is_ok() && &greeting == b"INFO"
 }
 
-fn new_folder() -> std::io::Result<PathBuf> {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let folder = std::env::temp_dir().join(format!("factum-nats-{}-{number}", std::process::id()));
-    std::fs::create_dir(&folder)?;
-    Ok(folder)
-}
-
-/// Kills the server and removes the folder when this process closes its input: when it ends, however it ends.
-fn janitor(folder: &std::path::Path) -> std::io::Result<Child> {
-    let script = format!(
-        "read line; cd /; kill -9 \"$(cat \"{0}/pid\")\" 2>/dev/null; rm -rf \"{0}\"",
-        folder.display()
-    );
-    // In a session of its own, so that what ends the tests as a group leaves it alone.
-    let start = |program: &str, arguments: &[&str]| {
-        Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-    };
-    start("setsid", &["sh", "-c", &script]).or_else(|_| start("sh", &["-c", &script]))
-}
-
-fn free_port() -> Result<u16, String> {
-    let found = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    found.map(|address| address.port()).map_err(|error| format!("cannot find a free port: {error}"))
+/// What kills the server that runs in a folder.
+fn kill(folder: &Path) -> String {
+    format!("kill -9 \"$(cat \"{}/pid\")\" 2>/dev/null", folder.display())
 }

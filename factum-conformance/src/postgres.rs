@@ -5,11 +5,12 @@
 //! Never turns `fsync` off: stores refuse such a server.
 
 use std::io;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::server::{free_port, janitor, new_folder};
 
 /// Names a server to use instead of one that is started.
 pub const URL_VARIABLE: &str = "FACTUM_TEST_POSTGRES_URL";
@@ -80,9 +81,9 @@ impl PostgresServer {
             "PostgreSQL is not installed; on Debian or Ubuntu: apt-get install postgresql, or name a server in \
              FACTUM_TEST_POSTGRES_URL",
         )?;
-        let folder = new_folder().map_err(|error| format!("cannot make a folder for PostgreSQL: {error}"))?;
-        let janitor =
-            janitor(&folder, &programs).map_err(|error| format!("cannot start a shell: {error}"))?;
+        let folder = own_folder().map_err(|error| format!("cannot make a folder for PostgreSQL: {error}"))?;
+        let janitor = janitor(&folder, &stop(&folder, &programs))
+            .map_err(|error| format!("cannot start a shell: {error}"))?;
         let settings = format!("{SETTINGS} {settings}");
         Ok(Self { folder, programs, port: free_port()?, settings, janitor })
     }
@@ -265,11 +266,9 @@ fn tempfile_in_temp() -> Result<(std::fs::File, PathBuf), String> {
     Ok((file, path))
 }
 
-fn new_folder() -> io::Result<PathBuf> {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let folder = std::env::temp_dir().join(format!("factum-pg-{}-{number}", std::process::id()));
-    std::fs::create_dir(&folder)?;
+/// A folder that PostgreSQL may use, which does not run as root.
+fn own_folder() -> io::Result<PathBuf> {
+    let folder = new_folder("pg")?;
     if is_root() {
         let status = Command::new("chown").arg("postgres").arg(&folder).status()?;
         if !status.success() {
@@ -279,27 +278,8 @@ fn new_folder() -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-/// Stops the server and removes the folder when this process closes its input: when it ends, however it ends.
-fn janitor(folder: &Path, programs: &Path) -> io::Result<Child> {
+/// What stops the server that runs in a folder.
+fn stop(folder: &Path, programs: &Path) -> String {
     let prefix = if is_root() { "setpriv --reuid=postgres --regid=postgres --clear-groups -- " } else { "" };
-    let script = format!(
-        "read line; cd /; {prefix}\"{0}/pg_ctl\" stop -w -m immediate -D \"{1}/data\"; rm -rf \"{1}\"",
-        programs.display(),
-        folder.display()
-    );
-    // In a session of its own, so that what ends the tests as a group leaves it alone.
-    let start = |program: &str, arguments: &[&str]| {
-        Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-    };
-    start("setsid", &["sh", "-c", &script]).or_else(|_| start("sh", &["-c", &script]))
-}
-
-fn free_port() -> Result<u16, String> {
-    let found = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    found.map(|address| address.port()).map_err(|error| format!("cannot find a free port: {error}"))
+    format!("{prefix}\"{}/pg_ctl\" stop -w -m immediate -D \"{}/data\"", programs.display(), folder.display())
 }
