@@ -167,7 +167,8 @@ impl PostgresStore {
     /// by `doctor` and in the log.
     ///
     /// # Errors
-    /// Those of [`Store::append`]. After `Conflict`, `Refused`, `PartlyKnown` and `Invalid` the transaction is as it
+    /// Those of [`Store::append`]; `Invalid` also for a transaction in another database, and `Unavailable` for one on a
+    /// server that was replaced by another meanwhile, which passes on a new connection. After `Conflict`, `Refused`, `PartlyKnown` and `Invalid` the transaction is as it
     /// was before, but holds the stream's lock; after any other, roll it back. An error that is transient passes when
     /// the transaction is run again.
     pub async fn append_with(

@@ -13,6 +13,7 @@ use factum_core::{
 };
 use factum_runtime::{Admin, Consumer, Running, Status};
 use factum_store::postgres::{Options, PostgresStore};
+use sqlx::Connection as _;
 
 use crate::kit::*;
 use crate::place;
@@ -213,4 +214,55 @@ async fn an_app_goes_on_over_a_replica_that_was_promoted_with_lag_and_no_positio
     assert!(next > GAP && next > lost_up_to, "{next}: no position of what was lost comes again");
     agrees(direct.as_ref(), &running).await;
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_of_the_applications_may_be_the_first_to_meet_a_promoted_replica() {
+    let primary = PostgresServer::start().unwrap();
+    let url = primary.fresh_url();
+    let proxy = Proxy::before(primary.address());
+    let store = PostgresStore::open(&proxy.instead_of(&url), Options::default()).unwrap();
+    let schema = url.split_once("schema=").unwrap().1.split('&').next().unwrap();
+    step(&store, "a", 0).await;
+    let replica = primary.replica().unwrap();
+    let copied = format!("select count(*) from {schema}.event");
+    until("the replica follows", async || psql(&replica.url(), &copied) == "1").await;
+    // From here on it hears nothing of the primary, which goes on.
+    psql(&replica.url(), "alter system set primary_conninfo = ''");
+    replica.down().unwrap();
+    let mut lost = Position::START;
+    for number in 1..30 {
+        lost = step(&store, "a", number).await;
+    }
+    replica.up().unwrap();
+    replica.promote().unwrap();
+    proxy.lead_to(replica.address());
+    // The store's own connections are where they were, and well; the application's is new.
+    let plain = |url: &str| url.split_once('?').unwrap().0.to_owned();
+    let mut app = sqlx::PgConnection::connect(&plain(&proxy.instead_of(&url))).await.unwrap();
+    let envelope = Envelope::of(&Stepped { thing: "b".to_owned(), step: 0 }).unwrap();
+    let (to, events) = (envelope.stream().unwrap(), [envelope]);
+    let mut tx = app.begin().await.unwrap();
+    let done = store.append_with(&mut tx, &to, Expected::NoStream, &events).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(done.position.number() > GAP, "{} after {lost} was lost", done.position);
+    // From here on the store's own are there too.
+    let next = step(&store, "b", 1).await;
+    assert!(next > done.position);
+    let direct = open(&on(&replica, &url));
+    let there: Vec<String> =
+        log(direct.as_ref()).await.iter().map(|event| event.envelope.key.to_string()).collect();
+    assert_eq!(there, ["a", "b", "b"]);
+    // What is still on the old one is refused, and leaves nothing there.
+    let mut old = sqlx::PgConnection::connect(&plain(&url)).await.unwrap();
+    let mut tx = old.begin().await.unwrap();
+    let refused = store.append_with(&mut tx, &to, Expected::Any, &events).await;
+    match refused {
+        Err(AppendError::Store(error)) => {
+            assert!(error.is_transient() && error.message.contains("a server that was replaced"), "{error}");
+        }
+        other => panic!("expected a refusal, found {other:?}"),
+    }
+    tx.commit().await.unwrap();
+    assert_eq!(psql(&primary.url(), &copied), "30");
 }

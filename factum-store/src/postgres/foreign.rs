@@ -2,10 +2,15 @@
 //!
 //! The store's own connections make new types known, because a number that a rollback takes back must not be
 //! remembered. What is written, and in which order locks are taken, is the same function as everywhere.
+//! The transaction's connection may be the first to meet a server that took over: the store's own follow it before anything
+//! is written, so that no position is given twice.
 //! Never ends the transaction, and never tries again inside it: a failed statement has ended it.
 
-use factum_core::{AppendError, Appended, Commit, Expected, StreamId, WriteError};
+use factum_core::{
+    AppendError, Appended, Commit, Expected, StoreError, StoreErrorKind, StreamId, WriteError,
+};
 
+use super::error::Doing as _;
 use super::handle::Core;
 use super::step::Step;
 use super::unit::Stop;
@@ -19,12 +24,47 @@ pub(super) async fn append(
     events: Batch,
 ) -> Result<Appended, AppendError> {
     let steps = [Step::Append { to: to.clone(), expected, events }];
+    follow(core, tx).await?;
     core.learn(&steps).await?;
     let written = core.write(tx, &steps).await;
     let mut committed = written.map(|(committed, ..)| committed).map_err(refused)?;
     // When the transaction ends is not known here; looking soon costs little.
     core.shared.nudge();
     Ok(committed.appended.pop().expect("a call with one append that was written answers with one"))
+}
+
+/// Sees to it that the transaction is where the store is.
+async fn follow(core: &Core, tx: &mut sqlx::PgConnection) -> Result<(), AppendError> {
+    let look = sqlx::query_scalar(core.statements.identity.sql()).fetch_one(tx).await;
+    let found: Option<String> = look.doing("cannot look at the server's identity")?;
+    let Some(found) = found else {
+        let message = "the transaction is on a replica, which cannot be written to; begin it on the primary";
+        return Err(StoreError::new(StoreErrorKind::ReadOnly, message).into());
+    };
+    if core.shared.is_at(&found) {
+        return Ok(());
+    }
+    core.follow(&found).await?;
+    let expected = core.shared.identity();
+    if *expected == *found {
+        return Ok(());
+    }
+    if is_same_database(&expected, &found) {
+        let message = "the transaction is on a server that was replaced; roll it back, and run it again on a new connection";
+        return Err(StoreError::new(StoreErrorKind::Unavailable, message).into());
+    }
+    let message =
+        "the transaction is in another database than the store; begin it on a connection to the same";
+    Err(AppendError::Invalid(message.to_owned()))
+}
+
+/// Whether two identities differ in their timelines alone.
+fn is_same_database(one: &str, other: &str) -> bool {
+    let parts = |identity: &str| {
+        let mut parts = identity.split('/').map(ToOwned::to_owned);
+        (parts.next(), parts.nth(1))
+    };
+    parts(one) == parts(other)
 }
 
 fn refused(stop: Stop) -> AppendError {

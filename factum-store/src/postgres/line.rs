@@ -20,7 +20,7 @@ use super::error::{Trouble, code, store_error};
 use super::handle::Core;
 use super::step::Step;
 use super::write::{Answers, Call, Fault};
-use super::writer::Unit;
+use super::writer::{Errand, Unit};
 
 /// How often a group that others were in the way of is tried before it is broken up.
 const TRIES_MAX: u32 = 3;
@@ -170,9 +170,12 @@ impl Line {
     }
 
     async fn connected(&mut self) -> Result<(), StoreError> {
-        if self.connection.is_some() {
+        let shared = &self.core.shared;
+        if self.connection.as_ref().is_some_and(|(_, backend)| shared.is_at(&backend.identity)) {
             return Ok(());
         }
+        // What is written to a server that was replaced is lost.
+        self.connection = None;
         let Core { place, statements, shared, reading, .. } = &*self.core;
         let (mut connection, backend) = connect::connect(place, statements, Purpose::Write).await?;
         cluster::arrive(&mut connection, &backend, statements, shared, &reading.names).await?;
@@ -180,8 +183,21 @@ impl Line {
         Ok(())
     }
 
+    /// Does what is to be done before something can be written.
+    pub(super) async fn run(&mut self, errand: Errand) -> Result<(), StoreError> {
+        match errand {
+            Errand::Learn(types) => self.learn(types).await,
+            Errand::Follow(identity) => {
+                if self.connection.as_ref().is_some_and(|(_, backend)| backend.identity != identity) {
+                    self.connection = None;
+                }
+                self.connected().await
+            }
+        }
+    }
+
     /// Gives types numbers.
-    pub(super) async fn learn(&mut self, types: Vec<EventType>) -> Result<(), StoreError> {
+    async fn learn(&mut self, types: Vec<EventType>) -> Result<(), StoreError> {
         let core = Arc::clone(&self.core);
         self.connected().await?;
         let Some((connection, _)) = &mut self.connection else { return Err(super::error::closed()) };

@@ -67,6 +67,11 @@ impl Shared {
         &**lock(&self.identity) == identity
     }
 
+    /// The server that the store was last found on.
+    pub(super) fn identity(&self) -> Arc<str> {
+        Arc::clone(&lock(&self.identity))
+    }
+
     /// The store has been found on this server, and what that means has been done.
     pub(super) fn is_now_at(&self, identity: &str) {
         *lock(&self.identity) = Arc::from(identity);

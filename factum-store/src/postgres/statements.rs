@@ -39,6 +39,7 @@ macro_rules! statements {
 
 statements! {
     advance, append, append_one, bounds, cluster_lock, cluster_read, cluster_write, doctor, event_next, event_previous, hello, holders, id_position,
+    identity,
     import_begin, import_end, import_events, import_streams, import_tags,
     is_gone, known_ids, put_back_missing, take_out, take_out_tags, lock_buckets, log_backward, log_forward, notify, own, record_by_due, record_by_group, record_by_id,
     record_by_kind, record_by_prefix, stream_backward, stream_by_name, stream_forward, stream_names,

@@ -23,7 +23,7 @@ use super::handle::Core;
 use super::statement;
 use super::step::{Step, can_share};
 use super::write::{Call, Fault};
-use super::writer::Request;
+use super::writer::{Errand, Request};
 use crate::batch::{Batch, tag_hash};
 
 /// How often a unit that others were in the way of is tried.
@@ -157,8 +157,17 @@ impl Core {
         if unknown.is_empty() {
             return Ok(());
         }
+        self.run_errand(Errand::Learn(unknown)).await
+    }
+
+    /// Has the store found where a connection of the application's has met it.
+    pub(super) async fn follow(&self, identity: &str) -> Result<(), StoreError> {
+        self.run_errand(Errand::Follow(identity.to_owned())).await
+    }
+
+    async fn run_errand(&self, errand: Errand) -> Result<(), StoreError> {
         let (reply, answer) = tokio::sync::oneshot::channel();
-        self.send(Request::Types(unknown, reply)).await?;
+        self.send(Request::Errand(errand, reply)).await?;
         answer.await.map_err(|_| closed())?
     }
 

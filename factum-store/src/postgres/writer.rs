@@ -48,15 +48,19 @@ const OVERDUE_MIN: Duration = Duration::from_millis(5);
 /// What the writer is asked.
 pub(super) enum Request {
     Unit(Unit),
-    /// Give these types numbers.
-    Types(Vec<EventType>, Learned),
+    Errand(Errand, Run),
 }
 
-/// Who is told that types have numbers.
-type Learned = oneshot::Sender<Result<(), StoreError>>;
+/// What is to be done before something can be written.
+pub(super) enum Errand {
+    /// Give these types numbers.
+    Learn(Vec<EventType>),
+    /// Connect anew, unless this is the server at the other end.
+    Follow(String),
+}
 
-/// Types that are to have numbers.
-type Types = (Vec<EventType>, Learned);
+/// Who is told that an errand was run.
+type Run = oneshot::Sender<Result<(), StoreError>>;
 
 /// Writes that are committed together or not at all, and share a round trip with others.
 pub(super) struct Unit {
@@ -82,7 +86,7 @@ pub(super) struct Writer {
     queue: mpsc::Receiver<Request>,
     /// Taken from the queue, and not on their way yet.
     waiting: VecDeque<Unit>,
-    types: VecDeque<Types>,
+    errands: VecDeque<(Errand, Run)>,
     /// Connections without a call, the one to use first at the end: a program with one caller needs no other.
     idle: Vec<Line>,
     flights: FuturesUnordered<BoxFuture<'static, Landing>>,
@@ -116,7 +120,7 @@ impl Writer {
         Self {
             queue,
             waiting: VecDeque::new(),
-            types: VecDeque::new(),
+            errands: VecDeque::new(),
             idle,
             flights: FuturesUnordered::new(),
             took: Duration::ZERO,
@@ -165,19 +169,19 @@ impl Writer {
             // Whoever asked has given up, and may already be trying again.
             Request::Unit(unit) if unit.reply.is_closed() => {}
             Request::Unit(unit) => self.waiting.push_back(unit),
-            Request::Types(types, reply) => self.types.push_back((types, reply)),
+            Request::Errand(errand, reply) => self.errands.push_back((errand, reply)),
         }
     }
 
     /// Sends what waits, as far as there are connections for it.
     fn depart(&mut self) {
-        while !self.types.is_empty() || self.should_depart() {
+        while !self.errands.is_empty() || self.should_depart() {
             let Some(at) = self.idle.iter().rposition(Line::is_ready) else { return self.reinforce() };
             let mut line = self.idle.remove(at);
-            if let Some((types, reply)) = self.types.pop_front() {
+            if let Some((errand, reply)) = self.errands.pop_front() {
                 self.flights.push(Box::pin(async move {
                     // Whoever asked may have gone away.
-                    let _ = reply.send(line.learn(types).await);
+                    let _ = reply.send(line.run(errand).await);
                     Landing::without_call(line)
                 }));
                 continue;

@@ -124,3 +124,26 @@ fn an_open_transaction_holds_up_its_own_stream_alone() {
         assert_eq!(done.version, Version::at(3));
     });
 }
+
+#[test]
+fn a_transaction_in_another_database_is_refused_and_left_as_it_was() {
+    let place = place();
+    run(async {
+        let store = place.open();
+        let other = format!("other_{}", place.schema());
+        place.psql(&format!("create database {other}"));
+        let (url, _) = place.url.split_once('?').expect("a URL with parameters");
+        let (server, _) = url.rsplit_once('/').expect("a database");
+        let mut app = sqlx::PgConnection::connect(&format!("{server}/{other}")).await.expect("connects");
+        let mut tx = app.begin().await.expect("begins");
+        let refused = store.append_with(&mut tx, &stream("order-1"), Expected::Any, &events(1)).await;
+        let expected =
+            "the transaction is in another database than the store; begin it on a connection to the same";
+        assert!(matches!(&refused, Err(AppendError::Invalid(message)) if message == expected), "{refused:?}");
+        tx.execute("select 1").await.expect("it is sound");
+        tx.commit().await.expect("commits");
+        app.close().await.expect("closes");
+        store.append(&stream("order-1"), Expected::NoStream, &events(1)).await.expect("the store goes on");
+        place.psql(&format!("drop database {other}"));
+    });
+}
