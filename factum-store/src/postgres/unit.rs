@@ -38,6 +38,12 @@ const SETTLE_MAX: Duration = Duration::from_secs(15);
 /// Between two looks at a transaction that has not ended.
 const SETTLE_EVERY: Duration = Duration::from_millis(50);
 
+/// Begins a transaction that may wait for whoever runs it.
+const BEGIN: &str = "begin isolation level read committed";
+
+/// Begins one that will not, in the same round trip.
+const BEGIN_HURRIED: &str = concat!("begin isolation level read committed;\n", include_str!("sql/hurry.sql"));
+
 /// A transaction in which a unit runs.
 pub(super) type Session = Transaction<'static, Postgres>;
 
@@ -102,10 +108,20 @@ impl From<Fault> for Stop {
 }
 
 impl Core {
-    /// Begins a transaction for a unit.
+    /// Begins a transaction for a unit that is interactive: between its statements a handler thinks.
     pub(super) async fn session(&self) -> Result<Session, StoreError> {
-        let begun = self.units.begin_with("begin isolation level read committed").await;
-        begun.doing("cannot begin a unit of work")
+        self.units.begin_with(BEGIN).await.doing("cannot begin a unit of work")
+    }
+
+    /// Begins a transaction whose statements are all at hand.
+    async fn hurried_session(&self) -> Result<Session, StoreError> {
+        self.units.begin_with(BEGIN_HURRIED).await.doing("cannot begin a unit of work")
+    }
+
+    /// Says that a session is interactive no longer: what comes now holds more than its own rows up.
+    pub(super) async fn hurry(&self, session: &mut Session) -> Result<(), Stop> {
+        let hurried = sqlx::query(self.statements.hurry.sql()).execute(&mut **session).await;
+        hurried.map(|_| ()).map_err(Stop::own)
     }
 
     /// Commits a unit in a transaction of its own, running it again when others were in the way.
@@ -143,7 +159,7 @@ impl Core {
 
     async fn try_alone(&self, steps: &[Step]) -> Result<Committed, Stop> {
         self.learn(steps).await.map_err(Stop::failed)?;
-        let mut session = self.session().await.map_err(|error| match error.is_transient() {
+        let mut session = self.hurried_session().await.map_err(|error| match error.is_transient() {
             true => Stop::Again(error),
             false => Stop::failed(error),
         })?;
@@ -403,7 +419,7 @@ impl Core {
         if call.is_empty() {
             return Ok(Some(Committed::default()));
         }
-        let mut session = self.session().await?;
+        let mut session = self.hurried_session().await?;
         let asked = call.run(&mut session, &self.statements).await;
         // Whatever it wrote is not to stay; a connection that is lost undoes it too.
         let _ = session.rollback().await;

@@ -273,6 +273,7 @@ async fn commit_begun(
     let done = async {
         core.learn(steps).await.map_err(|error| Stop::Decided(Commit::Failed(WriteError::Store(error))))?;
         core.execute(&mut session, &steps[sent..]).await?;
+        core.hurry(&mut session).await?;
         // What native access wrote is nowhere collected.
         core.refuse_touched(&mut session, "native access").await?;
         core.finish(session, steps).await

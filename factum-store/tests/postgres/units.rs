@@ -107,6 +107,34 @@ fn units_keep_to_their_connections_and_leave_none_in_a_transaction() {
 }
 
 #[test]
+fn a_unit_that_waits_for_nobody_is_ended_soon_when_its_program_stands_still() {
+    let place = place();
+    run(async {
+        let store = place.open();
+        create(&store, "create table patience (unit text, said text)").await;
+        let note = |unit: &str| {
+            let sql =
+                "insert into patience values ($1, current_setting('idle_in_transaction_session_timeout'))";
+            (sql.into(), values![unit])
+        };
+        let mut unit = store.begin().await.expect("begins");
+        let (sql, params) = note("collected");
+        unit.execute(sql, params);
+        assert!(matches!(unit.commit().await, Commit::Committed(_)));
+        // A handler may think, until it has nothing more to say.
+        let mut unit = store.begin().await.expect("begins");
+        let (sql, params) = note("interactive");
+        unit.execute(sql, params);
+        unit.query("select 1 as one", &[], Lock::None).await.expect("rows");
+        assert!(matches!(unit.commit().await, Commit::Committed(_)));
+        let rows = store.query("select unit || ' ' || said as said from patience order by 1", &[]).await;
+        let said: Vec<String> =
+            rows.expect("rows").iter().map(|row| row.get("said").expect("a text")).collect();
+        assert_eq!(said, ["collected 5s", "interactive 30s"]);
+    });
+}
+
+#[test]
 fn an_interactive_unit_sees_its_own_writes_and_commits_them() {
     let place = place();
     run(async {

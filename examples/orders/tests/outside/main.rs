@@ -9,3 +9,5 @@ mod crash;
 mod http;
 #[cfg(feature = "postgres")]
 mod many;
+#[cfg(feature = "postgres")]
+mod scale;

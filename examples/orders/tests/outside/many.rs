@@ -19,7 +19,7 @@ use crate::crash::{Acknowledged, CUSTOMERS, Moments, all_have_ended, number, who
 use crate::program::{Program, order, wait_until};
 
 /// Clients that place orders all the time.
-const CLIENTS: usize = 3;
+pub(crate) const CLIENTS: usize = 3;
 /// Longest that everybody lives between two deaths.
 const LIFE_MS_MAX: u64 = 600;
 /// In the long form, kills between two sleeps.
@@ -29,7 +29,7 @@ const SLEEP: Duration = Duration::from_secs(17);
 /// Two of each; the first two serve the clients.
 const ROLES: [&str; 6] = ["orders", "orders", "payments", "payments", "stock", "stock"];
 
-fn is_long() -> bool {
+pub(crate) fn is_long() -> bool {
     number("FACTUM_LONG") == Some(1)
 }
 
@@ -42,10 +42,10 @@ fn start(data: &Path, url: &str, role: &str) -> Program {
 }
 
 /// Where orders are placed just now; a process that was started again listens elsewhere.
-type Doors = Arc<Mutex<Vec<SocketAddr>>>;
+pub(crate) type Doors = Arc<Mutex<Vec<SocketAddr>>>;
 
 /// Places orders, each under a key of its own, and asks again elsewhere when it gets no answer.
-fn client(number: usize, doors: &Doors, stop: &AtomicBool, acknowledged: &Acknowledged) {
+pub(crate) fn client(number: usize, doors: &Doors, stop: &AtomicBool, acknowledged: &Acknowledged) {
     let mut count = 0;
     while !stop.load(Ordering::Relaxed) {
         count += 1;
@@ -53,7 +53,10 @@ fn client(number: usize, doors: &Doors, stop: &AtomicBool, acknowledged: &Acknow
         let (key, body) = (format!("{number}-{count}"), order(&customer).to_string());
         let mut tries = 0;
         let answer = loop {
-            let door = { doors.lock().unwrap()[(number + count + tries) % 2] };
+            let door = {
+                let doors = doors.lock().unwrap();
+                doors[(number + count + tries) % doors.len()]
+            };
             tries += 1;
             match send(door, "POST", "/orders", &[("Idempotency-Key", &key)], &body) {
                 Ok(answer) if answer.status == 201 => break answer,
