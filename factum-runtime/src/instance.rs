@@ -67,6 +67,11 @@ impl Instance {
         }
     }
 
+    /// Nothing of it runs any more, though it is still held: what it had may be taken at once, as after a crash.
+    pub(crate) fn dies(&self) {
+        LIVING.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+
     /// Whether another instance still lives, as far as can be told.
     pub(crate) async fn lives(&self, id: &str, store: &dyn Store) -> Result<bool, StoreError> {
         if id == self.id {
@@ -129,7 +134,7 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        LIVING.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        self.dies();
     }
 }
 

@@ -233,7 +233,8 @@ impl Running {
         Ok(observe::prometheus(head.number(), held, &self.figures().await?))
     }
 
-    /// Ends every task where it stands, letting nothing go: what a crash leaves behind. For tests of recovery.
+    /// Ends every task where it stands, letting nothing go: what a crash leaves behind, for whoever starts next to take
+    /// over at once. For tests of recovery.
     pub async fn abort(&self) {
         let tasks = self.take_tasks();
         for task in &tasks {
@@ -243,6 +244,7 @@ impl Running {
             // Each ends as aborted.
             let _ = task.await;
         }
+        self.core.instance.dies();
         self.stop_watchdog();
     }
 

@@ -115,6 +115,23 @@ async fn a_second_instance_gets_half_and_takes_everything_over_when_the_first_st
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_aborted_app_held_is_taken_over_at_once_though_somebody_still_holds_the_app() {
+    let store = fresh();
+    let seen = Seen::default();
+    let first = start(&store, walker(&seen)).await;
+    step(store.as_ref(), "a", 0).await;
+    first.settled(SOON).await.unwrap();
+    first.abort().await;
+    let position = step(store.as_ref(), "a", 1).await;
+    let second = start(&store, walker(&seen)).await;
+    // Well before the first one's lease ends, which is of fifteen seconds.
+    second.wait_for(&NAME, position, Duration::from_secs(10)).await.unwrap();
+    assert_eq!(effects_of(store.as_ref(), "a").await, [0, 1]);
+    drop(first);
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_comes_second_starts_where_the_first_does() {
     let store = fresh();
     for number in 0..100 {
