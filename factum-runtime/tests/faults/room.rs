@@ -114,9 +114,7 @@ async fn a_full_disk_of_the_server_is_said_and_costs_no_event_when_there_is_room
     let mut kept = Vec::new();
     let (refused, envelope) = loop {
         let thing = format!("thing-{}", kept.len());
-        let mut envelope = Envelope::of(&Stepped { thing: thing.clone(), step: 0 }).unwrap();
-        let pad = random_text(60 * 1024, kept.len() as u64);
-        envelope.data = format!("{{\"thing\":\"{thing}\",\"step\":0,\"pad\":\"{pad}\"}}").into();
+        let envelope = padded(&thing, 60 * 1024, kept.len() as u64);
         let to = envelope.stream().unwrap();
         match store.append(&to, Expected::Any, std::slice::from_ref(&envelope)).await {
             Ok(_) => kept.push(thing),
@@ -143,6 +141,82 @@ async fn a_full_disk_of_the_server_is_said_and_costs_no_event_when_there_is_room
     }
     running.stop().await;
     drop((store, server));
+}
+
+/// Moves a server's write-ahead log to another disk.
+fn move_log(server: &PostgresServer, disk: &Disk) {
+    server.down().unwrap();
+    let (log, space) = (Path::new(&server.data()).join("pg_wal"), disk.place());
+    assert!(run("cp", &["-a", &format!("{}/.", log.display())], &space));
+    std::fs::remove_dir_all(&log).unwrap();
+    std::os::unix::fs::symlink(&space, &log).unwrap();
+    server.up().unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_dies_of_a_full_disk_under_its_wal_costs_no_event_when_there_is_room_again() {
+    const TEST: &str =
+        "a_server_that_dies_of_a_full_disk_under_its_wal_costs_no_event_when_there_is_room_again";
+    let Some(disk) = Disk::new(TEST, 96) else { return };
+    let server = PostgresServer::start().unwrap();
+    move_log(&server, &disk);
+    let url = server.fresh_url();
+    let store = place::open(&url, Arc::new(OpenGate));
+    effects(store.as_ref()).await;
+    let does = Does { seen: Seen::default(), answer: |_: &Stepped, _| yes() };
+    let consumer = Consumer::new("walker").on::<Stepped>(does).retry(quick());
+    let running = App::new(store.clone()).consumer(consumer).start().await.unwrap();
+    std::fs::write(disk.ballast(), vec![0; 24 * 1024 * 1024]).unwrap();
+    // Until a commit finds no room in the log: then the server ends, because it can promise nothing any more.
+    let mut kept = Vec::new();
+    let (refused, envelope) = loop {
+        let envelope = padded(&format!("thing-{}", kept.len()), 512 * 1024, kept.len() as u64);
+        let to = envelope.stream().unwrap();
+        match store.append(&to, Expected::Any, std::slice::from_ref(&envelope)).await {
+            Ok(_) => kept.push(envelope.key.to_string()),
+            Err(error) => break (error, envelope),
+        }
+        assert!(kept.len() < 1000, "the disk is never full");
+    };
+    match &refused {
+        AppendError::Unknown(_) => {}
+        AppendError::Store(error) => assert!(error.is_transient() || error.kind == StoreErrorKind::Full),
+        other => panic!("expected a server that is gone, or full, found {other:?}"),
+    }
+    std::fs::remove_file(disk.ballast()).unwrap();
+    // It may have come back by itself meanwhile, unless there was no room to recover in.
+    until("the server is back", async || {
+        server.up().is_ok() || store.query("select 1 as one", &[]).await.is_ok()
+    })
+    .await;
+    let to = envelope.stream().unwrap();
+    until("asking again by the same id succeeds", async || {
+        match store.append(&to, Expected::Any, std::slice::from_ref(&envelope)).await {
+            Ok(_) => true,
+            Err(AppendError::Unknown(_)) => false,
+            Err(AppendError::Store(error)) if error.is_transient() => false,
+            Err(error) => panic!("an append that nothing speaks against failed: {error:?}"),
+        }
+    })
+    .await;
+    running.settled(SOON).await.unwrap();
+    kept.push(envelope.key.to_string());
+    for thing in &kept {
+        assert_eq!(effects_of(store.as_ref(), thing).await, [0], "{thing}");
+    }
+    let rows = store.query("select count(*) as n from effect", &[]).await.unwrap();
+    assert_eq!(rows.first().unwrap().get::<i64>("n").unwrap(), kept.len() as i64);
+    running.stop().await;
+    drop((store, server));
+}
+
+/// A step of a thing, with much beside it that does not get smaller by being compressed.
+fn padded(thing: &str, bytes: usize, seed: u64) -> Envelope {
+    let mut envelope = Envelope::of(&Stepped { thing: thing.to_owned(), step: 0 }).unwrap();
+    let pad = random_text(bytes, seed);
+    envelope.data = format!("{{\"thing\":\"{thing}\",\"step\":0,\"pad\":\"{pad}\"}}").into();
+    envelope
 }
 
 /// Text that does not get smaller by being compressed.
