@@ -19,6 +19,8 @@ mod elsewhere;
 mod inbox;
 #[path = "promises/kit.rs"]
 mod kit;
+#[path = "faults/left.rs"]
+mod left;
 #[path = "promises/legacy_flow.rs"]
 mod legacy_flow;
 #[path = "promises/metadata.rs"]

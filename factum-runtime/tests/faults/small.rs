@@ -10,6 +10,8 @@ use crate::place;
 
 const THINGS: u32 = 12;
 const STEPS: u32 = 150;
+/// In the long form: over a hundred thousand updates.
+const STEPS_LONG: u32 = 8_500;
 /// Share of updates that must find room in their page and touch no index, in percent.
 const IN_PLACE: u64 = 90;
 /// What a table of a few hundred rows may take up, whatever was done to it.
@@ -23,7 +25,8 @@ async fn checkpoints_and_streams_are_updated_in_place_and_their_tables_stay_smal
     let store = place::open(&url, std::sync::Arc::new(OpenGate));
     let does = Does { seen: Seen::default(), answer: |_: &Stepped, _| yes() };
     let running = start(&store, Consumer::new("walker").on::<Stepped>(does).retry(quick())).await;
-    for number in 0..STEPS {
+    let steps = if std::env::var_os("FACTUM_LONG").is_some() { STEPS_LONG } else { STEPS };
+    for number in 0..steps {
         for thing in 0..THINGS {
             step(store.as_ref(), &format!("thing-{thing}"), number).await;
         }
@@ -39,7 +42,7 @@ async fn checkpoints_and_streams_are_updated_in_place_and_their_tables_stay_smal
                 format!("from pg_stat_user_tables where schemaname = '{schema}' and relname = '{table}'");
             psql(&url, &format!("select {what} {from}")).parse().unwrap()
         };
-        let enough = u64::from(THINGS * STEPS) / 4;
+        let enough = u64::from(THINGS * steps) / 4;
         until("the server has counted", async || ask("n_tup_upd") >= enough).await;
         let (updates, in_place) = (ask("n_tup_upd"), ask("n_tup_hot_upd"));
         assert!(in_place * 100 >= updates * IN_PLACE, "{table}: {in_place} of {updates} updates in place");

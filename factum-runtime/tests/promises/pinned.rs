@@ -1,6 +1,7 @@
 //! Instances stay with the version of the saga that started them, and a version does not change under them.
 
 use factum_core::{Action, ConsumerName, Route, Saga, SagaStatus, Signal, event_set};
+use factum_runtime::admin::Which;
 use factum_runtime::{App, SagaRefused, StartError};
 
 use crate::kit::*;
@@ -149,4 +150,44 @@ async fn versions_that_cannot_live_together_are_refused_by_name() {
     let refused = refusal(App::new(fresh()).saga::<Second>().saga::<Migrated>().start().await);
     let twice = SagaRefused::Twice { saga: NAME, version: 2 };
     assert_eq!(refused, twice.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_and_a_new_release_run_beside_each_other_and_each_instance_ends_with_its_own_version() {
+    let store = fresh();
+    let old = App::new(store.clone()).saga::<First>().start().await.unwrap();
+    let newer = || App::new(store.clone()).saga::<First>().saga::<Second>();
+    let new = newer().start().await.unwrap();
+    // Whoever holds an order's slot begins it, with the newest version that it has.
+    let mut versions = std::collections::BTreeMap::<String, u32>::new();
+    while !(versions.values().any(|version| *version == 1) && versions.values().any(|version| *version == 2))
+    {
+        let order = format!("order-{}", versions.len());
+        append(store.as_ref(), &Placed::of(&order)).await;
+        until_status(store.as_ref(), &order, SagaStatus::Running).await;
+        let version = instance(store.as_ref(), &order).await.unwrap().instance.version;
+        versions.insert(order, version);
+    }
+    // The new release is taken back for a while: what it began waits for it, and the rest goes on.
+    new.stop().await;
+    for order in versions.keys() {
+        append(store.as_ref(), &Shipped::of(order)).await;
+    }
+    let (first, second): (Vec<_>, Vec<_>) = versions.iter().partition(|(_, version)| **version == 1);
+    for (order, _) in first {
+        until_status(store.as_ref(), order, SagaStatus::Completed).await;
+    }
+    until("what is of the newer version waits", async || {
+        old.admin().consumer(&NAME).await.unwrap().parked == second.len() as u64
+    })
+    .await;
+    let new = newer().start().await.unwrap();
+    old.stop().await;
+    for (order, _) in second {
+        until_status(store.as_ref(), order, SagaStatus::Completed).await;
+        assert_eq!(instance(store.as_ref(), order).await.unwrap().instance.version, 2);
+    }
+    let dead = new.admin().letters(Which::Dead, Some(&NAME)).await.unwrap();
+    assert!(dead.is_empty(), "{dead:?}");
+    new.stop().await;
 }

@@ -228,6 +228,34 @@ fn locks_before_the_bound_lose_an_event() {
 }
 
 #[test]
+fn a_position_drawn_before_the_fence_loses_an_event() {
+    run(async {
+        let mut at = interleaved().await;
+        // A writer that draws first, as none of the store's does: its fence names a position that is not below its own.
+        let mut slow = at.place.app().await;
+        let mut open = slow.begin().await.expect("begins");
+        let drawn = at.place.psql("select nextval('factum.position')");
+        assert_eq!(drawn, "1");
+        at.store.append(&stream("order-2"), Expected::Any, &events(1)).await.expect("appends");
+        let bounds = "select least(bound, coalesce(pending, bound)) from factum.bounds()";
+        assert_eq!(at.number(bounds).await, Some(2), "nothing holds the reader back");
+        assert_eq!(at.scan(2).await, 1, "it goes on behind 2 and has seen one of two");
+        let fence = "select pg_advisory_xact_lock_shared('factum.position'::regclass::oid::integer, \
+                     pg_sequence_last_value('factum.position')::integer)";
+        let late = format!(
+            "{fence}; insert into factum.event (position, stream_id, version, time, sum, type_id, id, meta, data) \
+             select 1, stream_id, 2, time, sum, type_id, gen_random_uuid(), meta, data from factum.event"
+        );
+        let late = late.replace("factum.", &format!("{}.", at.place.schema()));
+        open.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(late))).await.expect("writes");
+        // Fenced at last, it holds back what comes next, and not what was read.
+        assert_eq!(at.number(bounds).await, Some(2));
+        open.commit().await.expect("commits");
+        assert_eq!(at.scan(2).await, 2, "the other came in before where the reader is: it is lost");
+    });
+}
+
+#[test]
 fn all_in_one_statement_loses_an_event() {
     run(async {
         let mut at = interleaved().await;
@@ -392,7 +420,10 @@ fn a_wait_ends_without_hints() {
         for _ in 0..5 {
             let head = one.head().await.expect("a head");
             two.append(&stream("order-1"), Expected::Any, &events(1)).await.expect("appends");
+            let began = std::time::Instant::now();
             one.wait(head).await.expect("the wait ends by polling");
+            // Looked for every 50 ms; a busy machine is slower.
+            assert!(began.elapsed() < Duration::from_secs(5), "after {:?}", began.elapsed());
         }
         // A listener that is gone is no loss either.
         let three = place.open();

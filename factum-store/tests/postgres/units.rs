@@ -1,6 +1,7 @@
 //! Units of work: shared round trips, interactive units, native access, what others in the way do to them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use factum_core::{Commit, Expected, Guard, Lock, Record, RecordKind, Store, Version, WriteError, values};
@@ -103,6 +104,60 @@ fn units_keep_to_their_connections_and_leave_none_in_a_transaction() {
             place.schema()
         );
         until("no transaction is left open", Duration::from_secs(5), async || place.psql(&idle) == "0").await;
+    });
+}
+
+#[test]
+fn a_store_keeps_to_its_connections_under_every_load_at_once() {
+    const CONNECTIONS: usize = 6;
+    let place = place();
+    run(async {
+        // Known by its name, beside the connections of other tests.
+        let name = format!("budget-{}", place.schema());
+        let url = format!("{}&application_name={name}", place.url);
+        let open = Options { connections: CONNECTIONS, ..Options::default() };
+        let store = PostgresStore::open(&url, open).expect("opens");
+        create(&store, "create table seat (number bigint primary key)").await;
+        let stop = Arc::new(AtomicBool::new(false));
+        let load = |number: usize| {
+            let (store, stop) = (store.clone(), Arc::clone(&stop));
+            tokio::spawn(async move {
+                let mut turn = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    turn += 1;
+                    let to = stream(&format!("order-{number}"));
+                    let mut unit = store.begin().await.expect("begins");
+                    unit.append(to.clone(), Expected::Any, events(1));
+                    match turn % 4 {
+                        0 => {}
+                        1 => drop(store.read(&factum_core::Query::all()).await.expect("reads")),
+                        2 => unit.execute(
+                            "insert into seat values ($1)".into(),
+                            values![(number * 1_000_000 + turn) as i64],
+                        ),
+                        _ => drop(unit.query("select 1 as one", &[], Lock::None).await.expect("asks")),
+                    }
+                    assert!(matches!(unit.commit().await, Commit::Committed(_)));
+                }
+                turn
+            })
+        };
+        let tasks: Vec<_> = (0..32).map(load).collect();
+        let used = format!("select count(*) from pg_stat_activity where application_name = '{name}'");
+        let (mut app, mut most) = (place.app().await, 0);
+        for _ in 0..150 {
+            let found: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(used.clone()))
+                .fetch_one(&mut app)
+                .await
+                .expect("a count");
+            most = most.max(found as usize);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        stop.store(true, Ordering::Relaxed);
+        for task in tasks {
+            assert!(task.await.expect("no panic") > 0, "everybody gets a turn");
+        }
+        assert!(most > 3 && most <= CONNECTIONS, "{most} connections");
     });
 }
 
