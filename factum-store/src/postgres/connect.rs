@@ -109,5 +109,13 @@ pub(super) async fn greet(
         return Err(StoreError::new(StoreErrorKind::ReadOnly, message));
     }
     let pid = row.try_get("pid").doing("cannot set up the connection")?;
-    Ok(Backend { pid, started: text("started")?, life: text("life")?, identity: text("identity")? })
+    let started: Option<String> = row.try_get("started").doing("cannot set up the connection")?;
+    let Some(started) = started else {
+        // Whether a commit is still under way could not be found out later.
+        return refuse(
+            "the role cannot see its own session: name it as the user of the URL, rather than by `role` in its options"
+                .to_owned(),
+        );
+    };
+    Ok(Backend { pid, started, life: text("life")?, identity: text("identity")? })
 }

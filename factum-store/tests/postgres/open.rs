@@ -74,6 +74,18 @@ fn a_server_that_may_lose_what_it_acknowledges_is_refused() {
 }
 
 #[test]
+fn a_role_that_is_taken_on_by_an_option_is_refused_with_what_to_write_instead() {
+    let place = place();
+    drop(place.open());
+    let role = format!("taken_{}", place.schema());
+    place.psql(&format!("create role {role}"));
+    let error = refused(&format!("{}%20-c%20role%3D{role}", place.url));
+    assert_eq!(error.kind, StoreErrorKind::Invalid);
+    assert!(error.message.contains("name it as the user of the URL"), "{error}");
+    place.psql(&format!("drop role {role}"));
+}
+
+#[test]
 fn a_restored_store_leaves_a_gap_and_says_so() {
     let place = place();
     run(async {
