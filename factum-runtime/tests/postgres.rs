@@ -5,6 +5,8 @@
 
 #[path = "promises/agree.rs"]
 mod agree;
+#[path = "faults/clocks.rs"]
+mod clocks;
 #[path = "promises/consumer.rs"]
 mod consumer;
 #[path = "promises/contracts.rs"]

@@ -12,6 +12,8 @@ mod foreign;
 mod kit;
 #[path = "postgres/open.rs"]
 mod open;
+#[path = "postgres/plans.rs"]
+mod plans;
 #[path = "postgres/short.rs"]
 mod short;
 #[path = "postgres/suite.rs"]

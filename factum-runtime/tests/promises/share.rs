@@ -29,7 +29,7 @@ async fn spread(store: &dyn Store) -> Vec<usize> {
     spread
 }
 
-async fn becomes(store: &dyn Store, expected: &[usize]) {
+pub(crate) async fn becomes(store: &dyn Store, expected: &[usize]) {
     until(&format!("slots are spread as {expected:?}"), async || spread(store).await == expected).await;
 }
 

@@ -435,6 +435,30 @@ fn a_wait_ends_without_hints() {
 }
 
 #[test]
+fn stores_of_one_database_know_nothing_of_each_other() {
+    let (one, two) = (place(), place());
+    run(async {
+        let (first, second) = (one.open(), two.open());
+        let same = events(1);
+        for store in [&first, &second] {
+            let done = store.append(&stream("order-1"), Expected::NoStream, &same).await.expect("appends");
+            assert!(!done.known, "the other's events are not its own");
+        }
+        let mut app = one.app().await;
+        let mut open = app.begin().await.expect("begins");
+        first.append_with(&mut open, &stream("order-2"), Expected::Any, &events(1)).await.expect("appends");
+        let later = first.append(&stream("order-3"), Expected::Any, &events(1)).await.expect("appends");
+        assert!(first.head().await.expect("a head") < later.position, "its own readers wait");
+        let done = second.append(&stream("order-2"), Expected::Any, &events(1)).await.expect("appends");
+        assert_eq!(second.head().await.expect("a head"), done.position, "the other's do not");
+        assert!(second.doctor().await.expect("looks").is_empty());
+        open.commit().await.expect("commits");
+        first.wait(Position::at(later.position.number() - 1)).await.expect("waits");
+        assert_eq!((read_all(&first).await.len(), read_all(&second).await.len()), (3, 2));
+    });
+}
+
+#[test]
 fn a_writer_elsewhere_in_the_server_holds_nobody_up() {
     let place = place();
     run(async {
