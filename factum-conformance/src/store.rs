@@ -141,6 +141,7 @@ macro_rules! store_promises {
         3 Nothing ids::the_same_event_id_is_recorded_once,
         3 Nothing ids::known_ids_answer_as_the_first_time,
         3 Nothing ids::known_ids_answer_before_expected_is_judged,
+        3 Nothing ids::known_ids_are_a_conflict_where_new_ones_are_expected,
         3 Nothing ids::known_ids_answer_with_the_stream_that_holds_them,
         3 Nothing ids::a_partly_known_batch_is_refused,
         3 Nothing ids::an_id_twice_in_a_batch_is_refused,

@@ -98,6 +98,8 @@ caught! {
     ignoring_what_is_expected: lies_of_appends::IgnoresExpected => a_stale_append_conflicts;
     ignoring_boundaries: lies_of_appends::IgnoresBoundaries => one_of_many_rivals_within_a_boundary_wins;
     forgetting_ids: lies_of_appends::ForgetsIds::default() => the_same_event_id_is_recorded_once;
+    repeats_where_new_events_are_expected:
+        lies_of_appends::ForgivesRepeats => known_ids_are_a_conflict_where_new_ones_are_expected;
     judging_expected_before_ids: lies_of_appends::JudgesFirst => known_ids_answer_before_expected_is_judged;
     answering_known_ids_with_now: lies_of_appends::AnswersNow::default() => known_ids_answer_as_the_first_time;
     taking_the_new_part_of_a_batch: lies_of_appends::TakesTheNewPart::default() => a_partly_known_batch_is_refused;

@@ -115,6 +115,9 @@ pub enum Expected {
         /// Up to where it was read.
         since: Position,
     },
+    /// None of the events is recorded yet: in the place of the answer that known ids give, which repeats what was appended
+    /// and nothing else of a unit, there is a conflict.
+    Unrecorded,
     /// Each of these, for decisions made from several streams or tags; at most [`Expected::PARTS_MAX`].
     All(Vec<Expected>),
 }
@@ -133,7 +136,7 @@ impl Expected {
     #[must_use]
     pub fn allows(&self, actual: Version) -> bool {
         match self {
-            Self::Any | Self::Unchanged { .. } => true,
+            Self::Any | Self::Unchanged { .. } | Self::Unrecorded => true,
             Self::NoStream => actual == Version::EMPTY,
             Self::At(version) => actual == *version,
             Self::All(parts) => parts.iter().all(|part| part.allows(actual)),
@@ -148,6 +151,16 @@ impl Expected {
                 parts.iter().find(|part| !part.allows(actual)).map_or(self, |part| part.unmet(actual))
             }
             _ => self,
+        }
+    }
+
+    /// For adapters: whether known ids are a conflict.
+    #[must_use]
+    pub fn is_of_new(&self) -> bool {
+        match self {
+            Self::Unrecorded => true,
+            Self::All(parts) => parts.iter().any(Self::is_of_new),
+            _ => false,
         }
     }
 
@@ -180,6 +193,7 @@ impl fmt::Display for Expected {
             Self::NoStream => f.write_str("a new stream"),
             Self::At(version) => write!(f, "version {version}"),
             Self::Unchanged { since, .. } => write!(f, "no such event after position {since}"),
+            Self::Unrecorded => f.write_str("new events"),
             Self::All(parts) if parts.is_empty() => Self::Any.fmt(f),
             Self::All(parts) => parts.iter().enumerate().try_for_each(|(index, part)| {
                 f.write_str(if index == 0 { "" } else { " and " })?;
@@ -338,6 +352,12 @@ pub enum Conflict {
         since: Position,
         /// The first event that came after.
         found: Position,
+    },
+    /// Events that should have been new are recorded already.
+    #[error("event {known} is already recorded, and was expected to be new")]
+    Recorded {
+        /// The first of them.
+        known: EventId,
     },
     /// Somebody else wrote the record.
     #[error("{kind:?} record {id:?} is at revision {actual}, not {expected:?}")]

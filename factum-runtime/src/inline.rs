@@ -7,15 +7,14 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use factum_core::projection::PhysicalNames;
 use factum_core::{
     AppendError, Appended, Around, Attempt, Commit, Conflict, Context, Envelope, Event as _, EventName,
-    EventSet, Expected, Failure, Gate, Guard, Moment, Origin, Page, Position, Projection, Query, Record,
-    RecordKind, RecordQuery, Store, StoreError, StoreErrorKind, StoreGuarantees, StreamId, SubjectForgotten,
-    Timestamp, Version, Work, WriteError, around,
+    EventSet, Expected, Failure, Gate, Moment, Origin, Page, Position, Projection, Query, Record, RecordKind,
+    RecordQuery, Store, StoreError, StoreErrorKind, StoreGuarantees, StreamId, SubjectForgotten, Timestamp,
+    Version, Work, WriteError, around,
 };
 
 use crate::contracts;
@@ -23,9 +22,6 @@ use crate::erase::{self, tombstone};
 use crate::instance::as_store_error;
 use crate::projection::{self, create_tables};
 use crate::state::{PersonalTable, ProjectionState, as_seen, read, to_bytes};
-
-/// How long a retry with the same event ids is told apart from a first append.
-const RETRY_WINDOW: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Most subjects that may be forgotten while one append is on its way; more is no coincidence.
 const FORGOTTEN_MAX: u32 = 16;
@@ -246,9 +242,7 @@ impl Store for InlineStore {
             work.append(to.clone(), expected.clone(), events.to_vec());
             match work.commit().await {
                 // Met before under the same ids: the tables have it, and the log answers as the first time.
-                Commit::Conflict(Conflict::Record { kind: RecordKind::MARK, id, .. })
-                    if id.starts_with(MARK) =>
-                {
+                Commit::Conflict(Conflict::Recorded { .. }) => {
                     return self.inner.append(to, expected, events).await;
                 }
                 // A subject was forgotten in between: once more, and its values are forgotten.
@@ -276,8 +270,6 @@ impl Store for InlineStore {
         self.inner.moment().await
     }
 }
-
-const MARK: &str = "inline/";
 
 struct InlineWork {
     store: Arc<dyn Store>,
@@ -315,10 +307,6 @@ impl InlineWork {
                     })?;
                 }
             }
-            if let Some(event) = events.first() {
-                let mark = Record::new(RecordKind::MARK, "inline", format!("{MARK}{}", event.id), Vec::new());
-                inner.put(mark.due(self.now.plus(RETRY_WINDOW)), Guard::Absent);
-            }
         }
         Ok(())
     }
@@ -333,7 +321,13 @@ impl InlineWork {
 }
 
 impl Around for InlineWork {
-    fn append(&mut self, inner: &mut dyn Work, to: StreamId, expected: Expected, mut events: Vec<Envelope>) {
+    fn append(
+        &mut self,
+        inner: &mut dyn Work,
+        to: StreamId,
+        mut expected: Expected,
+        mut events: Vec<Envelope>,
+    ) {
         let gate = inner.gate().clone();
         let is_followed =
             events.iter().any(|event| self.projections.iter().any(|inline| inline.follows(event)));
@@ -346,6 +340,8 @@ impl Around for InlineWork {
                 event.data = data;
             }
             self.appends.push((to.clone(), expected.clone(), events.clone()));
+            // Applied twice, they would count twice.
+            expected = Expected::All(vec![expected, Expected::Unrecorded]);
         }
         inner.append(to, expected, events);
     }

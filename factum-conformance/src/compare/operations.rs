@@ -96,7 +96,7 @@ impl Generator {
     }
 
     fn expected(&mut self, log: &[Recorded]) -> Expected {
-        match self.random.below(7) {
+        match self.random.below(9) {
             0 => Expected::NoStream,
             1 => Expected::At(Version::at(self.random.below(4) as u64)),
             2 => self.unchanged(log),
@@ -104,6 +104,8 @@ impl Generator {
             4 => {
                 Expected::All(vec![Expected::At(self.current(log)), self.unchanged(log), self.unchanged(log)])
             }
+            5 => Expected::Unrecorded,
+            6 => Expected::All(vec![Expected::At(self.current(log)), Expected::Unrecorded]),
             _ => Expected::Any,
         }
     }

@@ -36,7 +36,12 @@ impl Log {
         events: Vec<Envelope>,
     ) -> Result<Appended, AppendRefusal> {
         if let Some(answer) = self.known(&events)? {
-            return Ok(answer);
+            return match events.first() {
+                Some(event) if expected.is_of_new() => {
+                    Err(AppendRefusal::Conflict(Conflict::Recorded { known: event.id }))
+                }
+                _ => Ok(answer),
+            };
         }
         self.judge(stream, expected)?;
         for envelope in events {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use factum_core::envelope::EVENT_BYTES_MAX;
-use factum_core::{AppendError, Appended, Bytes, Commit, Expected, Guard, Version, WriteError};
+use factum_core::{AppendError, Appended, Bytes, Commit, Conflict, Expected, Guard, Version, WriteError};
 
 use super::StoreHarness;
 use super::kit::*;
@@ -41,6 +41,32 @@ pub(super) async fn known_ids_answer_before_expected_is_judged(harness: Harness)
         let again = again.unwrap_or_else(|error| panic!("known ids answer whatever is expected: {error:?}"));
         assert_eq!(again, Appended { known: true, ..first.clone() });
     }
+}
+
+pub(super) async fn known_ids_are_a_conflict_where_new_ones_are_expected(harness: Harness) {
+    let store = open(&harness).await;
+    let (known, new) = (events(2), events(1));
+    let both = |at| Expected::All(vec![Expected::At(at), Expected::Unrecorded]);
+    let first = store.append(&stream("suite-1"), both(Version::EMPTY), &known).await.expect("they are new");
+    assert!(!first.known);
+    let before = read_all(&*store).await;
+    for expected in [Expected::Unrecorded, both(Version::EMPTY), both(first.version)] {
+        let answer = store.append(&stream("suite-1"), expected.clone(), &known).await;
+        match refusal(answer, "they are recorded") {
+            AppendError::Conflict(Conflict::Recorded { known: named }) => assert_eq!(named, known[0].id),
+            other => panic!("expected `Recorded`, found {other:?}"),
+        }
+        let mut unit = begin(&*store).await;
+        unit.put(record("beside", "1"), Guard::Any);
+        unit.append(stream("suite-2"), Expected::NoStream, new.clone());
+        unit.append(stream("suite-1"), expected, known.clone());
+        match unit.commit().await {
+            Commit::Conflict(Conflict::Recorded { known: named }) => assert_eq!(named, known[0].id),
+            other => panic!("expected the unit to meet `Recorded`, found {other:?}"),
+        }
+    }
+    assert_eq!(read_all(&*store).await, before, "a unit that met known events changed the log");
+    assert_eq!(find_one(&*store, "beside").await, None);
 }
 
 pub(super) async fn known_ids_answer_with_the_stream_that_holds_them(harness: Harness) {

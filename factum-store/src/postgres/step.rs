@@ -99,7 +99,7 @@ impl fmt::Debug for Step {
 /// Whether an expectation is a version's alone, so that its append can share a round trip.
 pub(super) fn can_share(expected: &Expected) -> bool {
     match expected {
-        Expected::Unchanged { .. } | Expected::All(_) => false,
+        Expected::Unchanged { .. } | Expected::Unrecorded | Expected::All(_) => false,
         Expected::Any | Expected::NoStream | Expected::At(_) => true,
     }
 }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use factum_core::{
-    Commit, Committed, Conflict, Direction, Expected, Position, Query, StoreError, StoreErrorKind, WriteError,
+    Commit, Committed, Conflict, Direction, EventId, Expected, Position, Query, StoreError, StoreErrorKind,
+    WriteError,
 };
 use sqlx::types::Uuid;
 use sqlx::{PgConnection, Postgres, Row as _, Transaction};
@@ -277,6 +278,7 @@ impl Core {
             waiting.push(step);
         }
         self.flush(session, &mut waiting, takes_buckets, &mut written).await?;
+        refuse_known(steps, &written.committed)?;
         Ok((written.committed, written.transaction, written.events))
     }
 
@@ -451,6 +453,21 @@ struct Written {
     committed: Committed,
     transaction: Option<String>,
     events: u64,
+}
+
+/// Refuses a unit with known events that were expected to be new.
+fn refuse_known(steps: &[Step], committed: &Committed) -> Result<(), Stop> {
+    let appends = steps.iter().filter_map(|step| match step {
+        Step::Append { expected, events, .. } => Some((expected, events)),
+        _ => None,
+    });
+    for ((expected, events), answer) in appends.zip(&committed.appended) {
+        if let Some(known) = events.ids().next().filter(|_| answer.known && expected.is_of_new()) {
+            let conflict = Conflict::Recorded { known: EventId::from_bytes(*known) };
+            return Err(Stop::Decided(Commit::Conflict(conflict)));
+        }
+    }
+    Ok(())
 }
 
 /// The error of a step that was found wrong when it was collected.

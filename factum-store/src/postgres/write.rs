@@ -291,7 +291,7 @@ impl<'s> Call<'s> {
 /// An expected version as the functions take it: -1 is any.
 pub(super) fn expected_number(expected: &Expected) -> i64 {
     match expected {
-        Expected::Any | Expected::Unchanged { .. } => -1,
+        Expected::Any | Expected::Unchanged { .. } | Expected::Unrecorded => -1,
         Expected::All(parts) => {
             let mut numbers = parts.iter().map(expected_number).filter(|number| *number != -1);
             match numbers.next() {

@@ -170,7 +170,12 @@ impl Log {
         events: &Batch,
     ) -> Result<Appended, Stop> {
         if let Some(answer) = self.known(connection, events)? {
-            return Ok(answer);
+            return match events.ids().next() {
+                Some(id) if expected.is_of_new() => {
+                    Err(Conflict::Recorded { known: EventId::from_bytes(*id) }.into())
+                }
+                _ => Ok(answer),
+            };
         }
         let at = self.stream(connection, to)?;
         self.judge(connection, to, at.map_or(0, |at| at.version), expected)?;

@@ -258,9 +258,10 @@ impl Writer {
     /// One transaction with all units in it; the answers stand once it returns.
     fn attempt(&mut self, units: &mut [Unit]) -> Result<Vec<Commit>, Lost> {
         self.begin()?;
+        let is_alone = units.len() == 1;
         let mut answers = Vec::with_capacity(units.len());
         for unit in units.iter_mut() {
-            match self.unit(&mut unit.steps) {
+            match self.unit(&mut unit.steps, is_alone) {
                 Ok(answer) => answers.push(answer),
                 Err(lost) => {
                     self.roll_back();
@@ -272,10 +273,12 @@ impl Writer {
         Ok(answers)
     }
 
-    /// The steps of one unit; undone alone when one of them cannot be done.
-    fn unit(&mut self, steps: &mut [Step]) -> Result<Commit, Lost> {
+    /// The steps of one unit; undone when one of them cannot be done, alone or with its transaction, which it may have
+    /// for itself: a savepoint keeps a copy of every page that is changed after it, soon in a file.
+    fn unit(&mut self, steps: &mut [Step], is_alone: bool) -> Result<Commit, Lost> {
         let began = Instant::now();
-        let has_savepoint = steps.len() > 1 || steps.iter().any(Step::can_fail_late);
+        let can_leave_traces = steps.len() > 1 || steps.iter().any(Step::can_fail_late);
+        let has_savepoint = can_leave_traces && !is_alone;
         let mark = self.log.mark();
         if has_savepoint {
             self.control(include_str!("sql/savepoint.sql"))?;
@@ -297,6 +300,9 @@ impl Writer {
                 }
                 Err(stop) => {
                     let answer = self.judge(stop, has_savepoint)?;
+                    if can_leave_traces && is_alone {
+                        return Err(Lost::Alone(answer));
+                    }
                     if has_savepoint {
                         self.control(include_str!("sql/undo.sql"))?;
                         self.control(include_str!("sql/release.sql"))?;
