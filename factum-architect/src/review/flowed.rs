@@ -320,13 +320,7 @@ impl<'d> Flowed<'d> {
 
     fn consumers(&self, holds: &Holds, told: &mut Told<'_>) {
         let view = &self.view;
-        let declared: BTreeSet<&str> = view
-            .consumers
-            .iter()
-            .chain(&view.projections)
-            .chain(&view.sagas)
-            .map(|part| part.name.text)
-            .collect();
+        let declared = view.readers();
         let unknown: Vec<_> =
             holds.consumers.iter().filter(|(name, _)| !declared.contains(name.as_str())).collect();
         for (name, topics) in unknown.iter().take(NAMED_MAX) {

@@ -332,6 +332,13 @@ impl<'d> View<'d> {
         self.latest().filter(|contract| !contract.is_command)
     }
 
+    /// The names of all that read events: consumers, projections, sagas.
+    #[must_use]
+    pub fn readers(&self) -> BTreeSet<&'d str> {
+        let all = self.consumers.iter().chain(&self.projections).chain(&self.sagas);
+        all.map(|part| part.name.text).collect()
+    }
+
     /// The newest version of one.
     #[must_use]
     pub fn contract(&self, name: &str) -> Option<&ContractView<'d>> {

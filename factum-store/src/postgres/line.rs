@@ -77,7 +77,7 @@ impl Line {
         let connected = self.connected().await;
         self.failed_at = connected.as_ref().err().map(|_| Instant::now());
         if let Err(error) = connected {
-            tracing::debug!(%error, "there is no second connection to write over");
+            tracing::debug!(%error, "there is no other connection to write over");
         }
     }
 

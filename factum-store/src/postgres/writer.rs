@@ -161,7 +161,12 @@ impl Writer {
 
     /// Whether what is taken from the queue can soon be sent; in the queue it keeps others from queueing without end.
     fn can_take(&self) -> bool {
-        self.waiting.len() < GROUP_UNITS_MAX && self.idle.iter().any(|line| line.is_ready() || !line.rests())
+        self.waiting.len() < GROUP_UNITS_MAX && self.has_line()
+    }
+
+    /// Whether a connection is free, or can be made now.
+    fn has_line(&self) -> bool {
+        self.idle.iter().any(|line| line.is_ready() || !line.rests())
     }
 
     fn take(&mut self, request: Request) {
@@ -212,9 +217,7 @@ impl Writer {
 
     /// Whether units wait for a call to end, though a connection is free.
     fn is_behind_call(&self) -> bool {
-        !self.waiting.is_empty()
-            && !self.flights.is_empty()
-            && self.idle.iter().any(|line| line.is_ready() || !line.rests())
+        !self.waiting.is_empty() && !self.flights.is_empty() && self.has_line()
     }
 
     /// Has another connection made; nobody waits for it meanwhile.

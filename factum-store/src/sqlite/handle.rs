@@ -25,6 +25,9 @@ use super::writer::{QUEUE_MAX, Request, Writer};
 use super::{Now, Options, QUERY_MAX, Synchronous, read, record, statement};
 use crate::batch::Limits;
 
+/// Most events of a page that the writer reads: writes that come meanwhile wait for it.
+const WRITER_PAGE_MAX: usize = 256;
+
 /// What may wait for the writer, in KiB: 128 MiB, however few or many units that is.
 const QUEUE_KIB_MAX: u32 = 128 * 1024;
 
@@ -126,6 +129,31 @@ impl Handle {
             None => {}
         }
         Ok(page)
+    }
+
+    /// Whether nothing is being written, and nothing waits for it.
+    fn is_writer_idle(&self) -> bool {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_empty = |writer: &mpsc::Sender<Request>| writer.capacity() == writer.max_capacity();
+        !self.shared.is_writing() && writer.as_ref().is_some_and(is_empty)
+    }
+
+    /// Reads for a unit that will probably write what it decides from a stream.
+    ///
+    /// A reader has lost all pages that it kept since the last commit; the writer has not. So it reads, while it has
+    /// nothing else to do.
+    pub(super) async fn read_to_write(&self, query: &Query) -> Result<Page, StoreError> {
+        if query.stream.is_none() || !query.types.is_empty() || !self.is_writer_idle() {
+            return self.read(query).await;
+        }
+        let (reply, answer) = oneshot::channel();
+        let limit = query.limit.min(WRITER_PAGE_MAX);
+        self.send(Request::Read(Box::new(Query { limit, ..query.clone() }), reply)).await?;
+        match answer.await {
+            Ok(Ok(page)) => Ok(page),
+            // What cannot be read there may well be read here, and else is told from here.
+            _ => self.read(query).await,
+        }
     }
 
     pub(super) async fn find(

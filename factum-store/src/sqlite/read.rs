@@ -51,7 +51,8 @@ pub(super) fn page(
         limit: query.limit.clamp(1, Query::LIMIT_MAX),
         direction: query.direction,
     };
-    let mut scan = Scan { connection, names, buffer, query, range, found: Vec::new(), looked: 0, last: None };
+    let (found, looked, last) = (Vec::new(), 0, None);
+    let mut scan = Scan { connection, names, buffer, query, range, head, found, looked, last };
     if range.after < range.up_to {
         scan.run()?;
     }
@@ -85,6 +86,7 @@ struct Scan<'a> {
     buffer: &'a mut PageBuffer,
     query: &'a Query,
     range: Range,
+    head: i64,
     found: Vec<Recorded>,
     looked: i64,
     /// Where the scan stopped, when it did so at its bound.
@@ -116,7 +118,11 @@ impl Scan<'_> {
         let found = find.query_row([name], |row| Ok((row.get(0)?, row.get(1)?))).optional();
         let Some((id, newest)) = found.doing("cannot read a stream")? else { return Ok(()) };
         let from = self.version_up_to(id, newest, self.range.after)?;
-        let to = self.version_up_to(id, newest, self.range.up_to)?;
+        // Nothing is after the head: its transaction is the stream's.
+        let to = match self.range.up_to < self.head {
+            true => self.version_up_to(id, newest, self.range.up_to)?,
+            false => newest,
+        };
         let sql = match self.range.direction {
             Direction::Forward => include_str!("sql/stream_forward.sql"),
             Direction::Backward => include_str!("sql/stream_backward.sql"),

@@ -2,6 +2,8 @@
 //!
 //! The head is announced through one place that only ever moves forward, whoever saw it first.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use factum_core::{Position, StoreError};
 use tokio::sync::watch;
 
@@ -13,6 +15,8 @@ pub(super) struct Shared {
     head: watch::Sender<Head>,
     pub(super) recent: Recent,
     pub(super) counters: Counters,
+    /// Whether the writer has something to do.
+    is_writing: AtomicBool,
     #[cfg(test)]
     pub(super) faults: std::sync::atomic::AtomicU32,
 }
@@ -29,9 +33,20 @@ impl Shared {
             head: watch::Sender::new(Head { position: head, is_closed: false }),
             recent: Recent::default(),
             counters: Counters::default(),
+            is_writing: AtomicBool::new(false),
             #[cfg(test)]
             faults: std::sync::atomic::AtomicU32::new(0),
         }
+    }
+
+    /// The writer says whether it has something to do.
+    pub(super) fn set_writing(&self, is_writing: bool) {
+        self.is_writing.store(is_writing, Ordering::Relaxed);
+    }
+
+    /// Whether the writer has something to do; a moment later that may be untrue.
+    pub(super) fn is_writing(&self) -> bool {
+        self.is_writing.load(Ordering::Relaxed)
     }
 
     /// The log has been seen to reach `position`.
@@ -67,7 +82,6 @@ impl Shared {
     /// Whether the next commit is to fail as if the disk had.
     #[cfg(test)]
     pub(super) fn take_fault(&self) -> bool {
-        use std::sync::atomic::Ordering;
         self.faults.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 }

@@ -167,7 +167,7 @@ impl Work for SqliteWork {
     }
 
     async fn read(&mut self, query: &Query) -> Result<Page, StoreError> {
-        self.handle.read(query).await
+        self.handle.read_to_write(query).await
     }
 
     async fn find(&mut self, kind: RecordKind, query: &RecordQuery) -> Result<Vec<Record>, StoreError> {

@@ -8,14 +8,17 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use factum_core::{Commit, Committed, StoreError, StoreErrorKind, WriteError};
+use factum_core::{Commit, Committed, Page, Query, StoreError, StoreErrorKind, WriteError};
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::append::{Log, Stop};
 use super::connect::{self, Opened};
 use super::error::{Trouble, store_error};
+use super::event::PageBuffer;
+use super::names::Names;
 use super::place::Place;
+use super::read;
 use super::shared::Shared;
 use super::step::Step;
 use super::{Existing, Synchronous};
@@ -64,6 +67,8 @@ const POLITE_GAP: Duration = Duration::from_micros(500);
 pub(super) enum Request {
     Unit(Unit),
     Session(Session),
+    /// A page for somebody who will write, from a connection that has the pages at hand.
+    Read(Box<Query>, oneshot::Sender<Result<Page, StoreError>>),
     /// Nothing has come for a while.
     Idle,
     /// Nothing is to be left in the write-ahead log.
@@ -101,6 +106,9 @@ pub(super) struct Writer {
     /// `None` after it failed, until it opens again.
     opened: Option<Opened>,
     log: Log,
+    /// For pages that are read here.
+    names: Names,
+    buffer: PageBuffer,
     data_version: i64,
     checkpointed_pages: i32,
     met_other_at: Option<Instant>,
@@ -132,6 +140,8 @@ impl Writer {
             pending: VecDeque::new(),
             opened: Some(opened),
             log: Log::new(),
+            names: Names::new(),
+            buffer: PageBuffer::default(),
             data_version: -1,
             checkpointed_pages: 0,
             met_other_at: None,
@@ -154,6 +164,7 @@ impl Writer {
     pub(super) fn run(mut self) -> Option<Opened> {
         let mut closers = Vec::new();
         while let Some(first) = self.next() {
+            self.shared.set_writing(true);
             let (mut units, mut bytes) = (Vec::new(), 0);
             let mut next = Some(first);
             while let Some(request) = next {
@@ -166,11 +177,17 @@ impl Writer {
                     }
                     Request::Session(session) => {
                         self.group(std::mem::take(&mut units));
+                        self.shared.set_writing(true);
                         self.session(session);
+                    }
+                    Request::Read(query, reply) => {
+                        // Whoever asked may have gone away.
+                        let _ = reply.send(self.page(&query));
                     }
                     Request::Idle => self.checkpoint(1),
                     Request::Scrub(reply) => {
                         self.group(std::mem::take(&mut units));
+                        self.shared.set_writing(true);
                         // Whoever asked may have gone away.
                         let _ = reply.send(self.scrub());
                     }
@@ -185,6 +202,7 @@ impl Writer {
             self.group(units);
             self.checkpoint(CHECKPOINT_PAGES);
             self.be_polite();
+            self.shared.set_writing(false);
         }
         self.checkpoint(1);
         for closer in closers {
@@ -231,16 +249,27 @@ impl Writer {
         self.pending.pop_front().or_else(|| self.queue.try_recv().ok())
     }
 
+    /// A page of what is committed: its transaction is its own.
+    fn page(&mut self, query: &Query) -> Result<Page, StoreError> {
+        let Some(Opened { connection, .. }) = &self.opened else { return Err(gone()) };
+        read::page_at_once(connection, &mut self.names, &mut self.buffer, query)
+    }
+
     /// Commits units together, or each alone when one of them undid the others.
     fn group(&mut self, mut units: Vec<Unit>) {
         if units.is_empty() {
             return;
         }
+        self.shared.set_writing(true);
         let began = Instant::now();
         let done = self.attempt(&mut units);
         self.last = Last { units: units.len(), took: began.elapsed() };
         match done {
-            Ok(answers) => self.finish(units, answers, began),
+            Ok(answers) => {
+                // Whoever is answered now may ask for what comes next of its stream.
+                self.shared.set_writing(false);
+                self.finish(units, answers, began);
+            }
             Err(Lost::Alone(answer)) => match <[Unit; 1]>::try_from(units) {
                 Ok([unit]) => self.answer(unit, answer),
                 Err(units) => units.into_iter().for_each(|unit| self.group(vec![unit])),
@@ -433,7 +462,7 @@ impl Writer {
     /// Opens the store anew and proves that it can be read.
     fn reopen(&mut self) -> Result<(), StoreError> {
         let opened = connect::writer(&self.place, self.synchronous, Existing::Refuse)?;
-        super::read::head(&opened.connection).map_err(|error| store_error("cannot read the log", error))?;
+        read::head(&opened.connection).map_err(|error| store_error("cannot read the log", error))?;
         self.log.forget();
         connect::erase(&opened.connection, self.erases)?;
         self.data_version = -1;
@@ -469,6 +498,7 @@ impl Writer {
         if now < pages || now < self.checkpointed_pages + again {
             return;
         }
+        self.shared.set_writing(true);
         let done =
             connection.query_row("-- factum: copies back\npragma wal_checkpoint(passive)", [], |_| Ok(()));
         if let Err(error) = done {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use factum_core::{CorrelationId, Direction, Envelope, Expected, Position, Query, Store, Tag, Tags};
+use factum_core::{CorrelationId, Direction, Envelope, Expected, Lock, Position, Query, Store, Tag, Tags};
 
 use super::kit::*;
 
@@ -216,4 +216,37 @@ fn a_long_reader_elsewhere_does_not_stop_appends() {
         let wal = std::fs::metadata(place.folder.path().join("store.db-wal")).expect("a log").len();
         assert!(wal < 80_000_000, "the write-ahead log is used again once the reader is gone: {wal}");
     });
+}
+
+#[test]
+fn a_unit_reads_a_stream_to_its_end_whether_or_not_somebody_writes() {
+    for url in ["memory:", "file"] {
+        let place = place();
+        let store = if url == "file" { place.open() } else { open(url) };
+        run(async {
+            let events: Vec<Envelope> = (0..600).map(|_| event()).collect();
+            store.append(&stream("unit-1"), Expected::NoStream, &events).await.expect("appends");
+            store.append(&stream("unit-2"), Expected::NoStream, &[event()]).await.expect("appends");
+            let whole = Query { kind: None, ..Query::stream(stream("unit-1")) };
+            for is_held in [false, true] {
+                let mut holder = store.begin().await.expect("begins");
+                if is_held {
+                    holder.query("select 1", &[], Lock::ForUpdate).await.expect("takes the writer");
+                }
+                let mut unit = store.begin().await.expect("begins");
+                let (mut query, mut seen) = (whole.clone(), Vec::new());
+                loop {
+                    let page = unit.read(&query).await.expect("a page");
+                    assert!(page.events.iter().all(|event| event.stream == stream("unit-1")));
+                    seen.extend(page.events.into_iter().map(|event| event.envelope.id));
+                    if !page.more {
+                        break;
+                    }
+                    query.after = page.end;
+                }
+                let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+                assert_eq!(seen, ids, "{url}, held: {is_held}");
+            }
+        });
+    }
 }

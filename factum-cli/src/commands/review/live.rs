@@ -132,13 +132,7 @@ async fn add_store(url: &str, input: &Input, report: &mut Report, options: &Opti
         let hint = "it never happened there: is it published elsewhere, or by nobody?";
         add(Some(event.name.span), "code/declared-unused", Severity::Info, &message, hint);
     }
-    let readers: BTreeSet<&str> = view
-        .consumers
-        .iter()
-        .chain(&view.projections)
-        .chain(&view.sagas)
-        .map(|part| part.name.text)
-        .collect();
+    let readers = view.readers();
     for consumer in &consumers {
         let name = consumer.projection.as_deref().unwrap_or(&consumer.name);
         if !readers.contains(name) && !readers.contains(consumer.name.as_str()) {
