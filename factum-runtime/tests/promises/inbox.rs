@@ -61,6 +61,43 @@ async fn order_by_key_is_kept_from_relay_to_handler() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn instances_share_a_relay_and_what_one_leaves_behind_the_other_publishes_in_order() {
+    const THINGS: u32 = 12;
+    let (here, there, broker, seen) = (fresh(), fresh(), broker(), Seen::default());
+    let relay = async || {
+        App::new(here.clone()).relay(Relay::to(broker.clone()).topics([TOPIC])).start().await.unwrap()
+    };
+    let (first, second) = (relay().await, relay().await);
+    let receiving = receive(&there, &broker, walker(&seen, |_, _| yes())).await;
+    let published =
+        async |running: &Running| running.figures().await.unwrap()[0].metrics.handled.load(Ordering::Relaxed);
+    let mut steps = 0;
+    let mut more = async || {
+        for thing in 0..THINGS {
+            step(here.as_ref(), &format!("thing-{thing}"), steps).await;
+        }
+        steps += 1;
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        steps
+    };
+    while published(&first).await < 100 || published(&second).await < 100 {
+        assert!(more().await < 3_000, "one of them publishes nothing");
+    }
+    more().await;
+    first.abort().await;
+    more().await;
+    let steps = more().await;
+    for thing in 0..THINGS {
+        let thing = format!("thing-{thing}");
+        until("all arrive", async || effects_of(there.as_ref(), &thing).await.len() >= steps as usize).await;
+        let effects = effects_of(there.as_ref(), &thing).await;
+        assert_eq!(effects, (0..steps).collect::<Vec<_>>(), "{thing}: once each, in order");
+    }
+    second.stop().await;
+    receiving.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_is_acknowledged_after_its_effects_and_a_second_one_is_quiet() {
     let (store, seen) = (fresh(), Seen::default());
     // Two brokers stand for one that delivers the same event again after a long time.
