@@ -2,7 +2,8 @@
 //! for longer than its lease, with work in hand, and wakes up. Slots are spread evenly at every stage, and afterwards
 //! every promise is checked.
 //!
-//! Once, unless `FACTUM_LONG=1`: then ten times over, with 300 kills at random moments on the way.
+//! Once, unless `FACTUM_LONG=1`: then ten times over, with 30 kills at random moments in each, unless `FACTUM_CRASHES` says
+//! another number.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -16,14 +17,14 @@ use factum::state::{InstanceState, SlotState, read};
 use factum::{Query, RecordKind, RecordQuery, Recorded, Store};
 use factum_conformance::postgres::{fresh_url, psql};
 
-use crate::crash::{Acknowledged, Moments, all_have_ended, whole};
+use crate::crash::{Acknowledged, Moments, all_have_ended, number, whole};
 use crate::many::{CLIENTS, Doors, client, is_long};
 use crate::program::{LOOK, Program, wait_until};
 
 /// How often the shop grows and shrinks in the long form.
 const ROUNDS_LONG: usize = 10;
 /// Kills while it is large, in each of those.
-const KILLS_LONG: usize = 30;
+const KILLS_LONG: u64 = 30;
 /// Longest that everybody lives between two of them.
 const LIFE_MS_MAX: u64 = 600;
 /// Consumers whose slots processes share; a projection is filled by one of them.
@@ -91,7 +92,7 @@ impl Fleet {
     }
 
     /// One process, four, three because one was killed, two because one sleeps, three because it wakes, two.
-    fn grow_and_shrink(&mut self, moments: &mut Moments, kills: usize) {
+    fn grow_and_shrink(&mut self, moments: &mut Moments, kills: u64) {
         self.becomes_even();
         (0..3).for_each(|_| self.grow());
         self.becomes_even();
@@ -116,6 +117,18 @@ impl Fleet {
         let (status, _) = self.shrink(0).stop("INT");
         assert!(status.success(), "{status}");
         self.becomes_even();
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            return;
+        }
+        // The folder goes with the test, and what the programs said with it.
+        let said = std::fs::read_to_string(self.data.with_extension("log")).unwrap_or_default();
+        let told = said.lines().filter(|line| line.contains("ERROR") || line.contains("problem"));
+        told.for_each(|line| println!("{line}"));
     }
 }
 
@@ -212,7 +225,8 @@ fn from_one_process_to_four_to_two_every_order_counts_once_and_slots_are_spread_
             thread::spawn(move || client(number, &doors, &stop, &acknowledged))
         })
         .collect();
-    let (rounds, kills) = if is_long() { (ROUNDS_LONG, KILLS_LONG) } else { (1, 0) };
+    let kills = number("FACTUM_CRASHES").unwrap_or(KILLS_LONG);
+    let (rounds, kills) = if is_long() { (ROUNDS_LONG, kills) } else { (1, 0) };
     for round in 0..rounds {
         if round > 0 {
             let (status, _) = fleet.shrink(0).stop("INT");
