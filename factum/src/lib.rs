@@ -113,14 +113,15 @@ pub async fn open_with(
     contracts: Contracts,
     keys: keys::KeyOptions,
 ) -> Result<factum_store::Opened, OpenError> {
-    let contracts = match contracts.personal().into_iter().next() {
-        Some(contract) => {
-            let keys = keys.open(url).map_err(|source| OpenError::Keys { contract, source })?;
-            contracts.keys(keys)
-        }
-        None => contracts,
-    };
+    let contracts = with_keys(url, contracts, keys)?;
     let opened = factum_store::open(url, Arc::new(contracts))?;
     ring::bind(opened.store.as_ref()).await?;
     Ok(opened)
+}
+
+/// The contracts with what seals their personal data, where they have any.
+fn with_keys(url: &str, contracts: Contracts, keys: keys::KeyOptions) -> Result<Contracts, OpenError> {
+    let Some(contract) = contracts.personal().into_iter().next() else { return Ok(contracts) };
+    let keys = keys.open(url).map_err(|source| OpenError::Keys { contract, source })?;
+    Ok(contracts.keys(keys))
 }

@@ -3,6 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 #![cfg(feature = "sqlite")]
 
+#[path = "testing/orders.rs"]
+mod orders;
+#[path = "testing/personal.rs"]
+mod personal;
+#[path = "testing/shown.rs"]
+mod shown;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -171,7 +178,7 @@ fn a_handler_is_given_tables_and_an_event_and_shows_what_it_did() {
 }
 
 #[test]
-#[should_panic(expected = "it should lead to\n  \nand leads to\n  order.paid.v1 {\"order\":\"42\"}")]
+#[should_panic(expected = "it should lead to\n  nothing\nand leads to\n  order.paid.v1 {\"order\":\"42\"}")]
 fn what_a_handler_emits_beyond_what_is_expected_is_shown() {
     card().when(placed("42")).then_nothing();
 }

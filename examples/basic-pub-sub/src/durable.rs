@@ -119,6 +119,19 @@ mod tests {
     }
     // quote: end
 
+    // quote: begin orders
+    #[test]
+    fn inventory_may_hear_orders_in_whatever_order_and_nothing_that_is_malformed() {
+        let other =
+            OrderPlaced::new("43".to_owned().try_into().unwrap(), "cup".to_owned().try_into().unwrap());
+        given_handler::<OrderPlaced, _>(Inventory)
+            .sql(TABLE)
+            .out_of_order([OrderPlaced::example(), other], ROWS)
+            .rows(ROWS, &["inventory|42", "inventory|43"])
+            .malformed::<OrderPlaced>(OrderPlaced::invalid_json());
+    }
+    // quote: end
+
     #[tokio::test(flavor = "multi_thread")]
     async fn the_others_do_not_wait_for_the_one_that_fails() {
         let email = Email::default();

@@ -8,7 +8,7 @@ use event_sourcing_cqrs::contracts::{
     AccountClosed, AccountCredited, AccountDebited, AccountOpened, CATALOG,
 };
 use event_sourcing_cqrs::read::{Balances, Statement};
-use factum::testing::{TestApp, any_commands, given, projected};
+use factum::testing::{TestApp, any_commands, given, given_projection};
 
 fn opened(account: &str) -> AccountEvent {
     AccountOpened::new(account.to_owned().try_into().unwrap(), "Ada".to_owned().try_into().unwrap()).into()
@@ -37,21 +37,27 @@ fn please(ask: Ask) -> Command {
 // quote: begin
 #[test]
 fn what_is_there_can_be_withdrawn_and_no_more() {
-    let account = given::<Account>([opened("7"), credited("7", 500)]);
-    assert_eq!(account.when(please(Ask::Withdraw(cents(500)))), Ok(vec![debited("7", 500)]));
-    let refused = Refusal::TooLittle { asked: 501, balance: 500 };
-    assert_eq!(account.when(please(Ask::Withdraw(cents(501)))), Err(refused));
+    given::<Account>([opened("7"), credited("7", 500)])
+        .when(please(Ask::Withdraw(cents(501))))
+        .is_refused(Refusal::TooLittle { asked: 501, balance: 500 })
+        .when(please(Ask::Withdraw(cents(500))))
+        .then([debited("7", 500)])
+        .when(please(Ask::Withdraw(cents(1))))
+        .is_refused(Refusal::TooLittle { asked: 1, balance: 0 });
 }
 // quote: end
 
 // quote: begin twice
 #[test]
 fn an_empty_account_is_closed_once_and_then_refuses() {
-    let account = given::<Account>([opened("7"), credited("7", 1)]);
-    assert_eq!(account.when(please(Ask::Close)), Err(Refusal::NotEmpty(1)));
+    given::<Account>([opened("7"), credited("7", 1)])
+        .when(please(Ask::Close))
+        .is_refused(Refusal::NotEmpty(1))
+        .and([debited("7", 1), closed("7")])
+        .when(please(Ask::Deposit(cents(1))))
+        .is_refused(Refusal::NotOpen)
+        .malformed::<AccountCredited>(AccountCredited::invalid_json());
     given::<Account>([opened("7")]).handled_twice(please(Ask::Close));
-    let account = account.and([debited("7", 1), closed("7")]);
-    assert_eq!(account.when(please(Ask::Deposit(cents(1)))), Err(Refusal::NotOpen));
 }
 // quote: end
 
@@ -97,15 +103,16 @@ fn a_broken_invariant_is_shown_with_the_commands_that_broke_it() {
 // quote: begin projected
 #[test]
 fn balances_and_statements_are_made_of_events_in_whatever_order_accounts_come() {
-    let events = || [opened("7"), opened("8"), credited("7", 500), credited("8", 70), debited("7", 200)];
-    let balances = projected(Balances, events());
     let sql = "select account_id, cents from {balances} order by account_id";
-    assert_eq!(balances.rows(sql), ["7|300", "8|70"]);
-    balances.out_of_order(sql);
-    let moved = [AccountCredited::new("7".to_owned().try_into().unwrap(), cents(5))];
-    assert_eq!(projected(Statement, moved).rows("select line, cents, balance from {movements}"), ["1|5|5"]);
-    let closed = projected(Balances, [opened("7"), closed("7")]);
-    assert!(closed.rows(sql).is_empty(), "a closed account has no balance");
+    given_projection(Balances, [opened("7"), opened("8"), credited("7", 500), credited("8", 70)])
+        .rows(sql, &["7|500", "8|70"])
+        .when(debited("7", 200))
+        .rows(sql, &["7|300", "8|70"])
+        .out_of_order(sql)
+        .malformed::<AccountCredited>(AccountCredited::invalid_json());
+    given_projection(Balances, [opened("7"), closed("7")]).rows(sql, &[]);
+    let moved = AccountCredited::new("7".to_owned().try_into().unwrap(), cents(5));
+    given_projection(Statement, [moved]).rows("select line, cents, balance from {movements}", &["1|5|5"]);
 }
 // quote: end
 

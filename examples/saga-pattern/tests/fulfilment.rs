@@ -108,6 +108,19 @@ fn an_answer_to_an_order_that_nobody_placed_begins_nothing() {
     given_saga::<Fulfilment>([]).when(approved()).then([]).has_not_begun();
 }
 
+// quote: begin late
+#[test]
+fn answers_that_come_too_late_change_nothing_in_whatever_order() {
+    given_saga::<Fulfilment>([placed().into()])
+        .advance(PATIENCE)
+        .undoes([refund()])
+        .out_of_order([approved().into(), reserved().into()])
+        .is(SagaStatus::Compensated)
+        .handled_twice()
+        .malformed::<PaymentApproved>(PaymentApproved::invalid_json());
+}
+// quote: end
+
 #[test]
 fn its_shape_is_the_committed_one() {
     committed_shape::<Fulfilment>("tests/fulfilment.shape.json");

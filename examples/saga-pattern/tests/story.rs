@@ -72,6 +72,17 @@ async fn what_is_not_in_stock_is_paid_back_wherever_the_app_dies() {
     assert!(stories.iter().all(|events| *events == stories[0]), "{stories:?}");
 }
 
+// quote: begin orders
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_end_the_same_whichever_is_placed_first() {
+    let orders = [placed("o-1", "teapot"), placed("o-2", "samovar"), placed("o-3", "teapot")];
+    TestApp::out_of_order(shop, orders, async |app| {
+        (stands(app, "o-1").await, stands(app, "o-2").await, stands(app, "o-3").await, payments(app).await)
+    })
+    .await;
+}
+// quote: end
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_saga_may_hear_everything_twice_and_takes_nothing_that_breaks_its_contract() {
     let app = shop().await;

@@ -90,6 +90,8 @@ impl Lane {
         troubled: Troubled,
         delay: Duration,
     ) -> Result<(), LaneEnd> {
+        // Looked at before the commit: a clock that is moved while it is on its way counts as time that has passed.
+        let not_before = self.shared.clock.elapsed() + delay;
         let now = self.shared.sync_time().await?;
         tracing::info!(consumer = %self.shared.name(), id = %troubled.event, key = troubled.key, ?delay, error = troubled.error, "parked");
         let mut work = self.begin().await?;
@@ -99,7 +101,6 @@ impl Lane {
         if self.try_advance(slot, position, work).instrument(span).await?
             && let Some(state) = state
         {
-            let not_before = self.shared.clock.elapsed() + delay;
             let view = KeyView { revision: 1, state, not_before };
             self.held_mut(slot).parked.insert(troubled.key, view);
             self.parked_one().await?;
@@ -320,7 +321,7 @@ impl Lane {
         mut troubled: Troubled,
         outcome: Outcome,
     ) -> Result<bool, LaneEnd> {
-        let now = self.shared.sync_time().await?;
+        let (elapsed, now) = (self.shared.clock.elapsed(), self.shared.sync_time().await?);
         troubled.at = now;
         let failed = match outcome {
             Outcome::Handled => return Ok(true),
@@ -367,8 +368,7 @@ impl Lane {
         }
         self.put_key(slot, key, queued, Some(now.plus(delay)), work.as_mut());
         if self.try_here(slot, work).await? {
-            let not_before = self.shared.clock.elapsed() + delay;
-            self.after_key(slot, key, queued, not_before);
+            self.after_key(slot, key, queued, elapsed + delay);
             self.shared.nudge.notify_one();
         }
         Ok(false)

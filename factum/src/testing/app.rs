@@ -17,9 +17,14 @@ use factum_store::sqlite::Options;
 
 use super::Story;
 use super::crash::{Fuse, Mortal};
+use super::heard::{encoded, encoded_all, keys, orders};
+use crate::keys::KeyOptions;
 
 /// How long a test waits, by the clock on the wall, for what never comes.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Most orders that are tried: each starts an app of its own.
+const ORDERS_MAX: usize = 24;
 
 /// Where the clock stands at the start.
 const START: &str = "2026-01-05T10:00:00Z";
@@ -60,7 +65,9 @@ const START: &str = "2026-01-05T10:00:00Z";
 pub struct TestApp {
     build: Box<dyn Fn(App) -> App + Send + Sync>,
     store: Arc<dyn Store>,
+    maintenance: SqliteStore,
     clock: ManualClock,
+    given: Mutex<Vec<EventId>>,
     living: Mutex<Living>,
 }
 
@@ -80,16 +87,19 @@ impl TestApp {
         Self::over(Arc::new(factum_core::OpenGate), build).await
     }
 
-    /// Starts an app whose events keep the contracts of a catalog.
+    /// Starts an app whose events keep the contracts of a catalog. Personal data is sealed with keys that live in memory:
+    /// see [`forget`](Self::forget).
     ///
     /// # Panics
-    /// When the catalog is not valid, has personal data, or the app does not start.
+    /// When the catalog is not valid, or the app does not start.
     pub async fn start(
         catalog: impl TryInto<Contracts, Error: Into<ContractsError>>,
         build: impl Fn(App) -> App + Send + Sync + 'static,
     ) -> Self {
         let contracts: Result<Contracts, ContractsError> = catalog.try_into().map_err(Into::into);
         let contracts = contracts.unwrap_or_else(|error| panic!("the catalog cannot be used: {error}"));
+        let contracts = crate::with_keys("memory:", contracts, KeyOptions::default());
+        let contracts = contracts.unwrap_or_else(|error| panic!("{}", whole(&error)));
         Self::over(Arc::new(contracts), build).await
     }
 
@@ -101,9 +111,12 @@ impl TestApp {
         let now = clock.clone();
         let options = Options::new(gate).now(move || Clock::now(&now));
         let store = SqliteStore::open("memory:", options).unwrap_or_else(|error| panic!("no store: {error}"));
+        let maintenance = store.clone();
         let (store, build): (Arc<dyn Store>, _) = (Arc::new(store), Box::new(build));
+        let bound = factum_runtime::ring::bind(store.as_ref()).await;
+        bound.unwrap_or_else(|error| panic!("the keys cannot be bound to the store: {error}"));
         let living = Mutex::new(start(&store, &clock, &build).await);
-        Self { build, store, clock, living }
+        Self { build, store, maintenance, clock, given: Mutex::default(), living }
     }
 
     /// The store.
@@ -123,13 +136,26 @@ impl TestApp {
     /// # Panics
     /// When it is refused.
     pub async fn given<E: EventSet>(&self, event: &E) -> EventId {
-        let envelope = event.encode().unwrap_or_else(|error| panic!("the event has no JSON form: {error}"));
+        self.record(encoded(event)).await
+    }
+
+    async fn record(&self, envelope: Envelope) -> EventId {
         let stream = envelope.stream().unwrap_or_else(|error| panic!("{error}"));
         let id = envelope.id;
         let envelope = Envelope { time: self.clock.now(), ..envelope };
         let appended = self.store().append(&stream, Expected::Any, &[envelope]).await;
         appended.unwrap_or_else(|error| panic!("the event is refused: {}", whole(&error)));
+        self.given.lock().unwrap_or_else(PoisonError::into_inner).push(id);
         id
+    }
+
+    /// Forgets a person: what was sealed with their key reads as forgotten from now on, wherever it stands.
+    ///
+    /// # Panics
+    /// When the catalog has no personal data, or the subject is no pseudonym.
+    pub async fn forget(&self, subject: &str) {
+        let forgot = self.admin().forget(subject, &self.maintenance, &mut |_, _| {}).await;
+        forgot.unwrap_or_else(|error| panic!("{subject} cannot be forgotten: {}", whole(&error)));
     }
 
     /// From now on the app dies as soon as its consumers, sagas and relays have recorded so many events: what they
@@ -149,14 +175,28 @@ impl TestApp {
     /// When that takes longer than half a minute by the clock on the wall: with what happened.
     pub async fn settled(&self, id: EventId) -> Story {
         let waited = self.rested().await;
-        let health = self.living().running.health();
-        let consumers: Vec<ConsumerName> = health.into_iter().map(|(name, _)| name).collect();
-        let trees = self.admin().trace(&id.to_string()).await;
-        let story = Story::of(&trees.unwrap_or_else(|error| panic!("{error}")), &consumers);
+        let story = self.story(&[id]).await;
         if let Err(why) = waited {
             panic!("the app did not come to rest: {why}\n{story}");
         }
         story
+    }
+
+    /// What these events have caused so far.
+    async fn story(&self, given: &[EventId]) -> Story {
+        let health = self.living().running.health();
+        let consumers: Vec<ConsumerName> = health.into_iter().map(|(name, _)| name).collect();
+        let mut trees = Vec::new();
+        for id in given {
+            trees.extend(self.admin().trace(&id.to_string()).await.unwrap_or_else(|error| panic!("{error}")));
+        }
+        Story::of(&trees, &consumers)
+    }
+
+    /// What all that the test has given has caused so far.
+    async fn whole_story(&self) -> Story {
+        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.story(&given).await
     }
 
     /// Moves the clock, and waits until what was due by then has been tried.
@@ -166,7 +206,7 @@ impl TestApp {
     pub async fn advance(&self, by: Duration) {
         self.clock.advance(by);
         if let Err(why) = self.rested().await {
-            panic!("the app did not come to rest after {by:?}: {why}");
+            panic!("the app did not come to rest after {by:?}: {why}\n{}", self.whole_story().await);
         }
     }
 
@@ -187,8 +227,39 @@ impl TestApp {
         reset.unwrap_or_else(|error| panic!("{consumer} cannot begin anew: {error}"));
         self.rested().await.unwrap_or_else(|why| panic!("{why}"));
         let (after, grown) = (observe().await, self.head().await);
-        assert!(before == after, "{consumer} is not idempotent: {before:?} became {after:?}");
-        assert!(head == grown, "{consumer} recorded something new: the log grew from {head} to {grown}");
+        if before != after || head != grown {
+            let story = self.whole_story().await;
+            assert!(before == after, "{consumer} is not idempotent: {before:?} became {after:?}\n{story}");
+            panic!("{consumer} recorded something new: the log grew from {head} to {grown}\n{story}");
+        }
+    }
+
+    /// Asserts that it does not matter in which order a log holds these events, those of one key apart, which keep
+    /// theirs: `observe` sees the same, as it is printed, in up to 24 apps, each begun by `open` and given another order.
+    ///
+    /// # Panics
+    /// With what it saw, and what happened, when it sees something else.
+    pub async fn out_of_order<E: EventSet, T: Debug>(
+        open: impl AsyncFn() -> Self,
+        events: impl IntoIterator<Item = E>,
+        observe: impl AsyncFn(&Self) -> T,
+    ) {
+        let events = encoded_all::<E>(events);
+        let mut first = None;
+        for order in std::iter::once(events.clone()).chain(orders(&events, ORDERS_MAX)) {
+            let app = open().await;
+            for event in &order {
+                app.record(event.clone()).await;
+            }
+            app.rested().await.unwrap_or_else(|why| panic!("{why}"));
+            let seen = observe(&app).await;
+            let before = first.get_or_insert_with(|| format!("{seen:?}"));
+            if *before != format!("{seen:?}") {
+                let story = app.whole_story().await;
+                panic!("the order of keys matters: {before} became {seen:?} with {}\n{story}", keys(&order));
+            }
+            app.stop().await;
+        }
     }
 
     /// Asserts that payloads which break a contract are refused where they would enter, each by the rule it breaks,

@@ -1,11 +1,17 @@
 //! Deciders, without runtime, store or clock.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
+use std::sync::Arc;
 
-use factum_core::Decider;
+use factum_contract::fixture::Broken;
+use factum_core::{Decider, Event, EventSet as _};
+
+use super::diagram::{Diagram, name_of};
+use super::heard::{encoded, encoded_all, listed, takes_none, written};
 
 /// A thing with a history.
 pub struct Given<D: Decider> {
+    history: Vec<Arc<D::Event>>,
     state: D::State,
 }
 
@@ -32,27 +38,37 @@ pub struct Given<D: Decider> {
 /// use factum::testing::given;
 ///
 /// let opened = Opened { id: "7".into() };
-/// assert_eq!(given::<Account>([] as [Opened; 0]).when("7".into()), Ok(vec![opened.clone()]));
+/// given::<Account>([] as [Opened; 0])
+///     .when("7".into())
+///     .then([opened.clone()])
+///     .when("7".into())
+///     .then_nothing();
+/// // The same as a comparison.
 /// assert_eq!(given::<Account>([opened]).when("7".into()), Ok(vec![]), "opening twice is quiet");
 /// ```
 pub fn given<D: Decider>(history: impl IntoIterator<Item = impl Into<D::Event>>) -> Given<D> {
-    Given { state: D::State::default() }.and(history)
+    Given { history: Vec::new(), state: D::State::default() }.and(history)
 }
 
 impl<D: Decider> Given<D> {
     /// The same, after this has happened too.
     #[must_use]
-    pub fn and(self, history: impl IntoIterator<Item = impl Into<D::Event>>) -> Self {
-        let evolve = |state, event: <D as Decider>::Event| D::evolve(state, &event);
-        Self { state: history.into_iter().map(Into::into).fold(self.state, evolve) }
+    pub fn and(mut self, history: impl IntoIterator<Item = impl Into<D::Event>>) -> Self {
+        for event in history {
+            let event = Arc::new(event.into());
+            self.state = D::evolve(self.state, &event);
+            self.history.push(event);
+        }
+        self
     }
 
-    /// What a command leads to, or why it is refused.
-    ///
-    /// # Errors
-    /// The decider's refusal.
-    pub fn when(&self, command: D::Command) -> Result<Vec<D::Event>, D::Refusal> {
-        D::decide(&self.state, command)
+    /// What a command leads to, or why it is refused; it has not happened yet, unless [`Decided::then`] says so.
+    pub fn when(&self, command: D::Command) -> Decided<D>
+    where
+        D::Command: Debug,
+    {
+        let asked = format!("{command:?}");
+        Decided { history: self.history.clone(), asked, outcome: D::decide(&self.state, command) }
     }
 
     /// What is known of the thing.
@@ -67,15 +83,129 @@ impl<D: Decider> Given<D> {
     #[track_caller]
     pub fn handled_twice(self, command: D::Command)
     where
-        D: Decider<Command: Clone + Debug, Event: Debug>,
+        D: Decider<Command: Clone + Debug>,
     {
         let first = self.when(command.clone());
-        let events = first.unwrap_or_else(|refusal| panic!("{command:?} is refused: {refusal}"));
-        match self.and(events).when(command.clone()) {
-            Ok(again) if again.is_empty() => {}
-            Ok(again) => panic!("{command:?} happens twice: the second time it leads to {again:?}"),
-            Err(refusal) => panic!("{command:?} is refused the second time: {refusal}"),
+        let Ok(events) = first.outcome else { panic!("it is refused the first time: {first:?}") };
+        let again = self.and(events).when(command);
+        let is_quiet = again.outcome.as_ref().is_ok_and(Vec::is_empty);
+        assert!(is_quiet, "it should lead to nothing the second time: {again:?}");
+    }
+
+    /// Asserts that the decider is never asked about a history with a payload that breaks its contract: it cannot be
+    /// read as one of its events.
+    ///
+    /// # Panics
+    /// With the first that can.
+    #[track_caller]
+    pub fn malformed<E: Event>(self, documents: impl IntoIterator<Item = Broken>) -> Self {
+        takes_none::<D::Event, E>(name_of::<D>(), documents);
+        self
+    }
+}
+
+/// What a command led to.
+#[must_use = "what it led to is to be asserted"]
+pub struct Decided<D: Decider> {
+    history: Vec<Arc<D::Event>>,
+    asked: String,
+    outcome: Result<Vec<D::Event>, D::Refusal>,
+}
+
+impl<D: Decider> Decided<D> {
+    /// Asserts that the command led to exactly these events, in this order; from here on they have happened.
+    ///
+    /// # Panics
+    /// When it is refused, or led to others.
+    #[track_caller]
+    pub fn then(self, expected: impl IntoIterator<Item = impl Into<D::Event>>) -> Given<D> {
+        let expected: Vec<String> = encoded_all::<D::Event>(expected).iter().map(written).collect();
+        assert!(self.outcome.is_ok(), "it should be taken: {self:?}");
+        let found = self.written();
+        assert!(
+            found == expected,
+            "it should lead to\n{}and leads to\n{}{}",
+            listed(&expected),
+            listed(&found),
+            self.diagram()
+        );
+        self.happened()
+    }
+
+    /// Asserts that the command is taken, and leads to nothing.
+    ///
+    /// # Panics
+    /// When it is refused, or led to something.
+    #[track_caller]
+    pub fn then_nothing(self) -> Given<D> {
+        self.then([] as [D::Event; 0])
+    }
+
+    /// Asserts that the command is refused for this reason.
+    ///
+    /// # Panics
+    /// When it is taken, or refused for another one.
+    #[track_caller]
+    pub fn is_refused(self, expected: D::Refusal) -> Given<D>
+    where
+        D: Decider<Refusal: PartialEq>,
+    {
+        let is = self.outcome.as_ref().err() == Some(&expected);
+        assert!(is, "it should be refused, because {expected}: {self:?}");
+        self.happened()
+    }
+
+    /// The events that the command led to.
+    ///
+    /// # Panics
+    /// When it is refused.
+    #[must_use]
+    #[track_caller]
+    pub fn events(self) -> Vec<D::Event> {
+        assert!(self.outcome.is_ok(), "it should be taken: {self:?}");
+        self.outcome.unwrap_or_default()
+    }
+
+    fn written(&self) -> Vec<String> {
+        self.outcome.iter().flatten().map(|event| written(&encoded(event))).collect()
+    }
+
+    /// What is known once it has happened.
+    fn happened(self) -> Given<D> {
+        let state = D::replay(self.history.iter().map(AsRef::as_ref));
+        Given { history: self.history, state }.and(self.outcome.into_iter().flatten())
+    }
+
+    fn diagram(&self) -> Diagram {
+        let (mut diagram, decider) = (Diagram::default(), name_of::<D>());
+        for event in &self.history {
+            // A history may hold what others write, and this code can only read.
+            let told = event.encode().map_or_else(|error| error.to_string(), |envelope| written(&envelope));
+            diagram.tell("log", decider, told);
         }
+        diagram.tell("test", decider, &self.asked);
+        match &self.outcome {
+            Ok(_) => self.written().iter().for_each(|event| diagram.tell(decider, "log", event)),
+            Err(refusal) => diagram.fail(decider, "test", refusal),
+        }
+        diagram
+    }
+}
+
+impl<D: Decider> Debug for Decided<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.outcome {
+            Ok(_) => writeln!(f, "it leads to\n{}{}", listed(&self.written()), self.diagram()),
+            Err(refusal) => writeln!(f, "it is refused, because {refusal}\n{}", self.diagram()),
+        }
+    }
+}
+
+impl<D: Decider<Event: PartialEq, Refusal: PartialEq>> PartialEq<Result<Vec<D::Event>, D::Refusal>>
+    for Decided<D>
+{
+    fn eq(&self, other: &Result<Vec<D::Event>, D::Refusal>) -> bool {
+        self.outcome == *other
     }
 }
 

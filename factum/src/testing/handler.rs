@@ -3,22 +3,30 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use factum_contract::fixture::Broken;
 use factum_core::{
-    Around, Attempt, Commit, ConsumerName, Context, Envelope, EventId, EventSet, Expected, Failure, Handler,
-    OpenGate, Origin, Position, Store, StreamId, Timestamp, Version, Work, around,
+    Around, Attempt, Commit, ConsumerName, Context, Envelope, Event, EventId, EventSet, Expected, Failure,
+    Handler, OpenGate, Origin, Position, Store, StreamId, Timestamp, Version, Work, around,
 };
 
-/// Where the clock stands.
+use super::diagram::{Diagram, name_of};
+use super::heard::{ORDERS_MAX, encoded, encoded_all, keys, listed, orders, takes_none, written};
+
+/// Where the clock stands at the start.
 const NOW: &str = "2026-01-05T10:00:00Z";
 static CONSUMER: ConsumerName = ConsumerName::constant("tested");
 
 /// A handler that has heard this.
 pub struct HandlerTest<E, H> {
-    handler: H,
+    handler: Arc<H>,
     store: Arc<dyn Store>,
-    last: Option<Envelope>,
+    now: Timestamp,
+    /// What was run before, for a store of another order.
+    statements: Vec<String>,
+    heard: Vec<Envelope>,
     emitted: Vec<Envelope>,
     failure: Option<Failure>,
+    diagram: Diagram,
     event: std::marker::PhantomData<fn(E)>,
 }
 
@@ -62,19 +70,32 @@ pub struct HandlerTest<E, H> {
 /// # Panics
 /// When no store can be opened in memory.
 pub fn given_handler<E: EventSet, H: Handler<E>>(handler: H) -> HandlerTest<E, H> {
-    let opened = factum_store::open("memory:", Arc::new(OpenGate));
-    let store = opened.unwrap_or_else(|error| panic!("no store: {error}")).store;
-    let (last, emitted, failure) = (None, Vec::new(), None);
-    HandlerTest { handler, store, last, emitted, failure, event: std::marker::PhantomData }
+    HandlerTest::of(Arc::new(handler))
 }
 
 impl<E: EventSet, H: Handler<E>> HandlerTest<E, H> {
+    fn of(handler: Arc<H>) -> Self {
+        let opened = factum_store::open("memory:", Arc::new(OpenGate));
+        Self {
+            handler,
+            store: opened.unwrap_or_else(|error| panic!("no store: {error}")).store,
+            now: NOW.parse().unwrap_or_default(),
+            statements: Vec::new(),
+            heard: Vec::new(),
+            emitted: Vec::new(),
+            failure: None,
+            diagram: Diagram::default(),
+            event: std::marker::PhantomData,
+        }
+    }
+
     /// Runs a statement: a table that there is, a row that stands in it.
     ///
     /// # Panics
     /// When it fails.
     #[must_use]
-    pub fn sql(self, statement: &str) -> Self {
+    pub fn sql(mut self, statement: &str) -> Self {
+        self.statements.push(statement.to_owned());
         let ran = self.wait(async {
             let mut work = self.store.begin().await?;
             work.execute(statement.to_owned().into(), Vec::new());
@@ -91,8 +112,15 @@ impl<E: EventSet, H: Handler<E>> HandlerTest<E, H> {
     /// When what the handler did cannot be committed.
     #[must_use]
     pub fn when(self, event: impl Into<E>) -> Self {
-        let envelope = event.into().encode().unwrap_or_else(|error| panic!("no JSON form: {error}"));
-        self.hear(envelope)
+        self.hear(encoded(&event.into()))
+    }
+
+    /// Time passes, by the clock of its context.
+    #[must_use]
+    pub fn advance(mut self, by: Duration) -> Self {
+        self.now = self.now.plus(by);
+        self.diagram.note(name_of::<H>(), format_args!("after {by:?}"));
+        self
     }
 
     /// Asserts that the event was handled, and emitted or sent exactly these, in this order.
@@ -101,22 +129,15 @@ impl<E: EventSet, H: Handler<E>> HandlerTest<E, H> {
     /// When it was not, or emitted others.
     #[track_caller]
     pub fn then<X: EventSet>(self, expected: impl IntoIterator<Item = X>) -> Self {
-        let written = |envelope: &Envelope| {
-            format!("{} {}", envelope.event_type, String::from_utf8_lossy(&envelope.data))
-        };
-        let expected: Vec<String> = expected
-            .into_iter()
-            .map(|event| written(&event.encode().unwrap_or_else(|error| panic!("no JSON form: {error}"))))
-            .collect();
-        if let Some(failure) = &self.failure {
-            panic!("it should be handled, and fails: {failure}");
-        }
+        let expected: Vec<String> = expected.into_iter().map(|event| written(&encoded(&event))).collect();
+        assert!(self.failure.is_none(), "it should be handled, {}", self.found());
         let found: Vec<String> = self.emitted.iter().map(written).collect();
         assert!(
             found == expected,
-            "it should lead to\n  {}\nand leads to\n  {}",
-            expected.join("\n  "),
-            found.join("\n  ")
+            "it should lead to\n{}and leads to\n{}{}",
+            listed(&expected),
+            listed(&found),
+            self.diagram
         );
         self
     }
@@ -136,13 +157,12 @@ impl<E: EventSet, H: Handler<E>> HandlerTest<E, H> {
     /// When there are others.
     #[track_caller]
     pub fn rows(self, sql: &str, expected: &[&str]) -> Self {
-        let found = self.wait(async { self.store.query(sql, &[]).await });
-        let found = found.unwrap_or_else(|error| panic!("{sql}: {error}"));
-        let found: Vec<String> = found
-            .iter()
-            .map(|row| row.values().iter().map(super::text).collect::<Vec<_>>().join("|"))
-            .collect();
-        assert!(found == expected, "{sql} should answer {expected:?}, and answers {found:?}");
+        let found = self.rows_of(sql);
+        assert!(
+            found == expected,
+            "{sql} should answer {expected:?}, and answers {found:?}\n{}",
+            self.diagram
+        );
         self
     }
 
@@ -186,16 +206,89 @@ impl<E: EventSet, H: Handler<E>> HandlerTest<E, H> {
     /// When it does, or nothing was heard.
     #[track_caller]
     pub fn handled_twice(self, sql: &str) -> Self {
-        let Some(last) = self.last.clone() else { panic!("nothing has been heard yet") };
+        let Some(last) = self.heard.last().cloned() else { panic!("nothing has been heard yet") };
         let ids = |test: &Self| test.emitted.iter().map(|envelope| envelope.id).collect::<Vec<EventId>>();
-        let rows = |test: &Self| test.wait(async { test.store.query(sql, &[]).await });
-        let (before, seen) = (ids(&self), format!("{:?}", rows(&self)));
+        let (before, seen) = (ids(&self), self.rows_of(sql));
         let again = self.hear(last);
-        let after = format!("{:?}", rows(&again));
-        assert!(again.failure.is_none(), "the second time it fails, {}", again.found());
-        assert!(seen == after, "hearing it twice changes {seen} to {after}");
-        assert!(ids(&again) == before, "hearing it twice emits something new");
+        let after = again.rows_of(sql);
+        assert!(again.failure.is_none(), "it should be handled the second time, {}", again.found());
+        assert!(seen == after, "hearing it twice changes {seen:?} to {after:?}\n{}", again.diagram);
+        assert!(ids(&again) == before, "hearing it twice emits something new\n{}", again.diagram);
         again
+    }
+
+    /// Hears these events in every order in which the log may hold them, up to 120: those of one key keep theirs.
+    /// Asserts that a query answers the same, and that the same is emitted. Each order begins with tables and events as
+    /// this test has them so far, and the same handler; an event that fails comes again after those of other keys.
+    ///
+    /// # Panics
+    /// With both orders, when they differ; when an event is refused, or fails however often it comes.
+    #[track_caller]
+    pub fn out_of_order(self, events: impl IntoIterator<Item = impl Into<E>>, sql: &str) -> Self {
+        let events = encoded_all::<E>(events);
+        let (first, emitted) = self.anew().hear_all(&events);
+        let rows = first.rows_of(sql);
+        for order in orders(&events, ORDERS_MAX) {
+            let (other, also_emitted) = self.anew().hear_all(&order);
+            let found = other.rows_of(sql);
+            assert!(
+                rows == found && emitted == also_emitted,
+                "the order of keys matters: with {}, {rows:?} and\n{}became {found:?} and\n{}{}",
+                keys(&order),
+                listed(&emitted),
+                listed(&also_emitted),
+                other.diagram
+            );
+        }
+        first
+    }
+
+    /// Asserts that it never hears a payload which breaks its contract: none of these can be read as its event.
+    ///
+    /// # Panics
+    /// With the first that can.
+    #[track_caller]
+    pub fn malformed<X: Event>(self, documents: impl IntoIterator<Item = Broken>) -> Self {
+        takes_none::<E, X>(name_of::<H>(), documents);
+        self
+    }
+
+    /// The same tables, and the same heard, in a store of its own.
+    fn anew(&self) -> Self {
+        let test = self.statements.iter().fold(Self::of(self.handler.clone()), |test, sql| test.sql(sql));
+        self.heard.iter().cloned().fold(Self { now: self.now, ..test }, Self::hear)
+    }
+
+    /// Hears everything, and answers what was emitted in all, sorted.
+    fn hear_all(mut self, events: &[Envelope]) -> (Self, Vec<String>) {
+        let (mut waiting, mut emitted) = (events.to_vec(), Vec::new());
+        while !waiting.is_empty() {
+            let mut left: Vec<Envelope> = Vec::new();
+            for envelope in &waiting {
+                if left.iter().any(|other| other.key == envelope.key) {
+                    left.push(envelope.clone());
+                    continue;
+                }
+                self = self.hear(envelope.clone());
+                match &self.failure {
+                    None => emitted.extend(self.emitted.iter().map(written)),
+                    Some(failure) if failure.is_rejection() => {
+                        panic!("it should be handled, {}", self.found())
+                    }
+                    Some(_) => left.push(envelope.clone()),
+                }
+            }
+            assert!(left.len() < waiting.len(), "it fails however often it comes, {}", self.found());
+            waiting = left;
+        }
+        emitted.sort();
+        (self, emitted)
+    }
+
+    fn rows_of(&self, sql: &str) -> Vec<String> {
+        let found = self.wait(async { self.store.query(sql, &[]).await });
+        let found = found.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        found.iter().map(|row| row.values().iter().map(super::text).collect::<Vec<_>>().join("|")).collect()
     }
 
     fn hear(mut self, envelope: Envelope) -> Self {
@@ -203,7 +296,15 @@ impl<E: EventSet, H: Handler<E>> HandlerTest<E, H> {
         let outcome = self.wait(self.run(&envelope, &noted));
         self.emitted = std::mem::take(&mut *noted.lock().unwrap_or_else(PoisonError::into_inner));
         self.failure = outcome.err();
-        self.last = Some(envelope);
+        let handler = name_of::<H>();
+        self.diagram.tell("log", handler, written(&envelope));
+        match &self.failure {
+            None => {
+                self.emitted.iter().for_each(|emitted| self.diagram.tell(handler, "log", written(emitted)))
+            }
+            Some(failure) => self.diagram.fail(handler, "log", failure),
+        }
+        self.heard.push(envelope);
         self
     }
 
@@ -211,9 +312,8 @@ impl<E: EventSet, H: Handler<E>> HandlerTest<E, H> {
         let event = E::decode(&envelope.event_type, &envelope.data)?;
         let origin =
             Origin::Log { stream: envelope.stream()?, version: Version::at(1), position: Position::at(1) };
-        let now: Timestamp = NOW.parse().unwrap_or_default();
         let mut work = around(self.store.begin().await?, Noting(noted.clone()));
-        let mut cx = Context::new(envelope, &origin, &CONSUMER, Attempt::FIRST, now, work.as_mut());
+        let mut cx = Context::new(envelope, &origin, &CONSUMER, Attempt::FIRST, self.now, work.as_mut());
         self.handler.handle(event, &mut cx).await?;
         if let Some(fault) = cx.take_fault() {
             return Err(fault.into());
@@ -230,8 +330,8 @@ impl<E: EventSet, H: Handler<E>> HandlerTest<E, H> {
 
     fn found(&self) -> String {
         match &self.failure {
-            None => "and is handled".to_owned(),
-            Some(failure) => format!("and answers: {failure} ({:?})", failure.reason()),
+            None => format!("and is handled\n{}", self.diagram),
+            Some(failure) => format!("and answers: {failure} ({:?})\n{}", failure.reason(), self.diagram),
         }
     }
 

@@ -1,11 +1,12 @@
 //! Policies: how a consumer's retries and its breaker answer to what happens, without a consumer.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use factum_core::retry::Next;
 use factum_core::{Breaker, EventId, OnDead, RetryPolicy, hash64};
+
+use super::diagram::Diagram;
 
 /// A policy to which this has happened.
 pub struct PolicyTest {
@@ -15,7 +16,7 @@ pub struct PolicyTest {
     /// Attempts that have failed, and whether the event is parked, by key.
     keys: BTreeMap<String, (u32, bool)>,
     last: Option<Next>,
-    trace: String,
+    diagram: Diagram,
 }
 
 /// A policy to which nothing has happened yet: no event has failed, and time stands still.
@@ -44,7 +45,7 @@ pub fn given_policy(policy: RetryPolicy) -> PolicyTest {
         elapsed: Duration::ZERO,
         keys: BTreeMap::new(),
         last: None,
-        trace: String::new(),
+        diagram: Diagram::default(),
     }
 }
 
@@ -72,7 +73,8 @@ impl PolicyTest {
             (failed.attempts, failed.next)
         };
         self.keys.insert(key.to_owned(), (attempts, next != Next::AtOnce));
-        self.note(&format!("{key} fails as {reason}: {next:?}, {attempts} attempts counted"));
+        let what = format!("{key}, {reason}: {}, {attempts} attempts counted", said(next));
+        self.diagram.fail("log", "consumer", what);
         self.last = Some(next);
         self
     }
@@ -82,7 +84,7 @@ impl PolicyTest {
     pub fn succeeds(mut self, key: &str) -> Self {
         self.keys.remove(key);
         self.breaker.succeeded();
-        self.note(&format!("{key} succeeds"));
+        self.diagram.tell("log", "consumer", key);
         self.last = None;
         self
     }
@@ -91,7 +93,7 @@ impl PolicyTest {
     #[must_use]
     pub fn advance(mut self, by: Duration) -> Self {
         self.elapsed += by;
-        self.note(&format!("{by:?} pass"));
+        self.diagram.note("consumer", format_args!("after {by:?}"));
         self
     }
 
@@ -133,7 +135,7 @@ impl PolicyTest {
     /// When it goes on.
     #[track_caller]
     pub fn holds_its_key(self) -> Self {
-        assert!(self.policy.on_dead == OnDead::Hold, "its key should wait, and goes on\n{}", self.trace);
+        assert!(self.policy.on_dead == OnDead::Hold, "its key should wait, and goes on\n{}", self.diagram);
         self
     }
 
@@ -143,7 +145,7 @@ impl PolicyTest {
     /// When it does not.
     #[track_caller]
     pub fn is_outage(self) -> Self {
-        assert!(self.breaker.is_open(), "it should be taken for an outage, and is not\n{}", self.trace);
+        assert!(self.breaker.is_open(), "it should be taken for an outage, and is not\n{}", self.diagram);
         self
     }
 
@@ -153,7 +155,7 @@ impl PolicyTest {
     /// When it takes what happened for an outage.
     #[track_caller]
     pub fn is_no_outage(self) -> Self {
-        assert!(!self.breaker.is_open(), "it should be no outage, and is taken for one\n{}", self.trace);
+        assert!(!self.breaker.is_open(), "it should be no outage, and is taken for one\n{}", self.diagram);
         self
     }
 
@@ -167,7 +169,7 @@ impl PolicyTest {
         assert!(
             found == attempts,
             "{key} should have {attempts} attempts counted, and has {found}\n{}",
-            self.trace
+            self.diagram
         );
         self
     }
@@ -175,14 +177,16 @@ impl PolicyTest {
     fn found(&self) -> String {
         let what = match self.last {
             None => "and nothing has failed".to_owned(),
-            Some(Next::AtOnce) => "and is tried at once".to_owned(),
-            Some(Next::Park(delay)) => format!("and waits for {delay:?}"),
-            Some(Next::Dead) => "and is a dead letter".to_owned(),
+            Some(next) => format!("and is {}", said(next)),
         };
-        format!("{what}\n{}", self.trace)
+        format!("{what}\n{}", self.diagram)
     }
+}
 
-    fn note(&mut self, what: &str) {
-        let _ = writeln!(self.trace, "  at {:?}: {what}", self.elapsed);
+fn said(next: Next) -> String {
+    match next {
+        Next::AtOnce => "tried at once".to_owned(),
+        Next::Park(delay) => format!("parked for {delay:?}"),
+        Next::Dead => "a dead letter".to_owned(),
     }
 }

@@ -14,11 +14,15 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use factum_contract::fixture::Broken;
 use factum_core::saga::{Code, Effect, Heard, Incoming, Instance, Shape, StepError, Told, code_of, hear};
 use factum_core::{
-    Action, Bytes, ConsumerName, ContractVersion, DecodeError, Event, EventId, EventName, EventSet,
+    Action, Bytes, ConsumerName, ContractVersion, DecodeError, Envelope, Event, EventId, EventName,
     EventType, Route, Saga, SagaStatus, Timestamp,
 };
+
+use super::diagram::Diagram;
+use super::heard::{ORDERS_MAX, encoded, encoded_all, keys, listed, orders, takes_none, written};
 
 /// Most steps that one thing heard may lead to: more is a saga that goes in circles.
 const STEPS_MAX: usize = 1000;
@@ -32,7 +36,7 @@ const STEPS_MAX: usize = 1000;
 pub fn given_saga<S: Saga>(history: impl IntoIterator<Item = S::Input>) -> SagaTest<S> {
     let mut test = SagaTest::new();
     for event in history {
-        test.event("given", &event);
+        test.event(&event);
     }
     test.begin();
     test
@@ -85,7 +89,9 @@ pub struct SagaTest<S: Saga> {
     undone: Vec<Action>,
     fails: Vec<EventName>,
     last: Option<(EventType, Bytes)>,
-    trace: String,
+    diagram: Diagram,
+    /// All that was sent and emitted.
+    told: Vec<String>,
 }
 
 impl<S: Saga> SagaTest<S> {
@@ -102,7 +108,8 @@ impl<S: Saga> SagaTest<S> {
             undone: Vec::new(),
             fails: Vec::new(),
             last: None,
-            trace: String::new(),
+            diagram: Diagram::default(),
+            told: Vec::new(),
         }
     }
 
@@ -114,7 +121,7 @@ impl<S: Saga> SagaTest<S> {
     #[track_caller]
     pub fn when(mut self, event: impl Into<S::Input>) -> Self {
         self.begin();
-        self.event("when", &event.into());
+        self.event(&event.into());
         self
     }
 
@@ -131,7 +138,8 @@ impl<S: Saga> SagaTest<S> {
             name: C::TYPE.name,
             error: "it failed".to_owned(),
         };
-        self.tell(&format!("when {} failed", C::TYPE.name), &told);
+        self.diagram.fail("log", S::NAME.as_str(), C::TYPE.name);
+        self.hear(Incoming::Told(&told));
         self
     }
 
@@ -144,7 +152,7 @@ impl<S: Saga> SagaTest<S> {
     pub fn advance(mut self, by: Duration) -> Self {
         self.begin();
         let until = self.now.plus(by);
-        let _ = writeln!(self.trace, "after {by:?}");
+        self.diagram.note(S::NAME.as_str(), format_args!("after {by:?}"));
         for _ in 0..STEPS_MAX {
             let timers = self.instance.iter().flat_map(|instance| &instance.timers);
             let next =
@@ -154,9 +162,10 @@ impl<S: Saga> SagaTest<S> {
                 return self;
             };
             self.now = self.now.max(due);
-            self.tell(&format!("timer {timer}"), &Told::TimerDue { timer, due });
+            self.diagram.tell("timer", S::NAME.as_str(), &timer);
+            self.hear(Incoming::Told(&Told::TimerDue { timer, due }));
         }
-        panic!("its timers start each other without an end\n{}", self.trace);
+        panic!("its timers start each other without an end\n{}", self.diagram);
     }
 
     /// From now on, this command fails for good when it is to undo a step.
@@ -195,7 +204,7 @@ impl<S: Saga> SagaTest<S> {
     #[track_caller]
     pub fn is(self, expected: SagaStatus) -> Self {
         let found = self.instance.as_ref().map(|instance| instance.status);
-        assert!(found == Some(expected), "it should be {expected}, and is {found:?}\n{}", self.trace);
+        assert!(found == Some(expected), "it should be {expected}, and is {found:?}\n{}", self.diagram);
         self
     }
 
@@ -205,7 +214,7 @@ impl<S: Saga> SagaTest<S> {
     /// When one has.
     #[track_caller]
     pub fn has_not_begun(self) -> Self {
-        assert!(self.instance.is_none(), "no instance should have begun\n{}", self.trace);
+        assert!(self.instance.is_none(), "no instance should have begun\n{}", self.diagram);
         self
     }
 
@@ -224,7 +233,7 @@ impl<S: Saga> SagaTest<S> {
         assert!(
             found == expected,
             "it should wait for {expected:?}, and waits for {found:?}\n{}",
-            self.trace
+            self.diagram
         );
         self
     }
@@ -237,11 +246,66 @@ impl<S: Saga> SagaTest<S> {
     pub fn handled_twice(mut self) -> Self {
         let Some((event_type, data)) = self.last.clone() else { panic!("nothing has been heard yet") };
         self.begin();
-        self.hear(&format!("again {event_type}"), Incoming::Event(&event_type, &data));
+        self.diagram.tell("log", S::NAME.as_str(), format_args!("{event_type} again"));
+        self.hear(Incoming::Event(&event_type, &data));
         let done = self.actions.iter().any(|action| {
             matches!(action, Action::Send(_) | Action::Emit(_) | Action::UndoBy(_) | Action::Compensate)
         });
-        assert!(!done, "hearing {event_type} twice should do nothing more\n{}", self.trace);
+        assert!(!done, "hearing {event_type} twice should do nothing more\n{}", self.diagram);
+        self
+    }
+
+    /// Hears these events in every order in which the log may hold them, up to 120: those of one key keep theirs.
+    /// Asserts that the instance ends the same: where it stands, what it knows, which timers are pending, and, in
+    /// whatever order, what it sent, emitted and undid.
+    ///
+    /// # Panics
+    /// With both orders, when it does not.
+    #[track_caller]
+    pub fn out_of_order(mut self, events: impl IntoIterator<Item = S::Input>) -> Self {
+        let events = encoded_all::<S::Input>(events);
+        let others = orders(&events, ORDERS_MAX);
+        let (instance, diagram) = (self.instance.clone(), self.diagram.clone());
+        let first = self.ends(&events);
+        for order in others {
+            let shown = std::mem::replace(&mut self.diagram, diagram.clone());
+            self.instance.clone_from(&instance);
+            let other = self.ends(&order);
+            assert!(
+                first == other,
+                "the order of keys matters:\n{}became, with {},\n{}what went before was\n{shown}and became\n{}",
+                listed(&first),
+                keys(&order),
+                listed(&other),
+                self.diagram
+            );
+        }
+        self
+    }
+
+    /// How it ends when it has heard these.
+    #[track_caller]
+    fn ends(&mut self, events: &[Envelope]) -> Vec<String> {
+        self.begin();
+        self.told.clear();
+        events.iter().for_each(|event| self.envelope(event.clone()));
+        self.told.sort();
+        let instance = self.instance.iter().flat_map(|instance| {
+            let timers = instance.timers.iter().map(|(name, due)| format!("timer {name} due at {due}"));
+            [format!("it is {}", instance.status), format!("it knows {}", instance.state)]
+                .into_iter()
+                .chain(timers)
+        });
+        instance.chain(self.told.iter().cloned()).collect()
+    }
+
+    /// Asserts that it never hears a payload which breaks its contract: none of these can be read as its input.
+    ///
+    /// # Panics
+    /// With the first that can.
+    #[track_caller]
+    pub fn malformed<E: Event>(self, documents: impl IntoIterator<Item = Broken>) -> Self {
+        takes_none::<S::Input, E>(S::NAME.as_str(), documents);
         self
     }
 
@@ -252,7 +316,7 @@ impl<S: Saga> SagaTest<S> {
     #[must_use]
     #[track_caller]
     pub fn state(&self) -> S::State {
-        let Some(instance) = &self.instance else { panic!("no instance has begun\n{}", self.trace) };
+        let Some(instance) = &self.instance else { panic!("no instance has begun\n{}", self.diagram) };
         S::migrate(instance.version, instance.state.clone())
             .unwrap_or_else(|error| panic!("the state cannot be read again: {error}"))
     }
@@ -263,23 +327,19 @@ impl<S: Saga> SagaTest<S> {
     }
 
     #[track_caller]
-    fn event(&mut self, word: &str, event: &S::Input) {
-        let envelope =
-            event.encode().unwrap_or_else(|error| panic!("{error}: {:?}", error.source.to_string()));
-        let text = String::from_utf8_lossy(&envelope.data).into_owned();
-        let title = format!("{word} {} {text}", envelope.event_type);
-        self.hear(&title, Incoming::Event(&envelope.event_type, &envelope.data));
+    fn event(&mut self, event: &S::Input) {
+        self.envelope(encoded(event));
+    }
+
+    #[track_caller]
+    fn envelope(&mut self, envelope: Envelope) {
+        self.diagram.tell("log", S::NAME.as_str(), written(&envelope));
+        self.hear(Incoming::Event(&envelope.event_type, &envelope.data));
         self.last = Some((envelope.event_type, envelope.data));
     }
 
     #[track_caller]
-    fn tell(&mut self, title: &str, told: &Told) {
-        self.hear(title, Incoming::Told(told));
-    }
-
-    #[track_caller]
-    fn hear(&mut self, title: &str, incoming: Incoming<'_>) {
-        let _ = writeln!(self.trace, "{title}");
+    fn hear(&mut self, incoming: Incoming<'_>) {
         let mut undo = self.step(incoming);
         for _ in 0..STEPS_MAX {
             let Some((command, name)) = undo else { return };
@@ -290,17 +350,20 @@ impl<S: Saga> SagaTest<S> {
             };
             undo = self.step(Incoming::Told(&told));
         }
-        panic!("it undoes without an end\n{}", self.trace);
+        panic!("it undoes without an end\n{}", self.diagram);
     }
 
     /// Makes one step; answers the command that undoes something.
     #[track_caller]
     fn step(&mut self, incoming: Incoming<'_>) -> Option<(EventId, EventName)> {
         let heard = hear(self.instance.as_ref(), &self.code, incoming, self.now);
-        let heard = heard.unwrap_or_else(|error| panic!("{}\n{}", told(&error), self.trace));
+        let heard = heard.unwrap_or_else(|error| panic!("{}\n{}", told(&error), self.diagram));
         let actions = std::mem::take(&mut *self.code.actions.lock().unwrap_or_else(PoisonError::into_inner));
         for action in actions {
-            let _ = writeln!(self.trace, "  {action}");
+            self.diagram.tell(S::NAME.as_str(), "log", &action);
+            if matches!(action, Action::Send(_) | Action::Emit(_)) {
+                self.told.push(action.to_string());
+            }
             self.actions.push(action);
         }
         let (mut instance, effects) = heard?;
@@ -308,7 +371,8 @@ impl<S: Saga> SagaTest<S> {
         for effect in effects {
             if let Effect::Undo(draft) = effect {
                 let id = EventId::new();
-                let _ = writeln!(self.trace, "  undo by {draft}");
+                self.diagram.tell(S::NAME.as_str(), "log", format_args!("send {draft}, to undo a step"));
+                self.told.push(format!("undo by {draft}"));
                 command = Some((id, draft.name().clone()));
                 if let Some(undoing) = &mut instance.undoing {
                     undoing.command = Some(id);
@@ -325,11 +389,7 @@ impl<S: Saga> SagaTest<S> {
         if expected == found {
             return;
         }
-        let list = |actions: &[Action]| match actions {
-            [] => "  nothing\n".to_owned(),
-            actions => actions.iter().map(|action| format!("  {action}\n")).collect(),
-        };
-        panic!("{what}:\n{}and does:\n{}what went before:\n{}", list(expected), list(found), self.trace);
+        panic!("{what}\n{}and does\n{}{}", listed(expected), listed(found), self.diagram);
     }
 }
 

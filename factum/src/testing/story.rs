@@ -5,6 +5,8 @@ use std::fmt;
 use factum_core::{ConsumerName, EventId, Recorded};
 use factum_runtime::admin::{TraceNode, Which};
 
+use super::diagram::Diagram;
+
 /// Most events that one consumer is looked for as the emitter of, from one cause.
 const EMITTED_MAX: u32 = 64;
 
@@ -79,23 +81,24 @@ impl Story {
 
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "sequenceDiagram")?;
+        let mut diagram = Diagram::default();
         for (at, step) in self.steps.iter().enumerate() {
-            let name = &step.event.envelope.event_type.name;
-            match (&step.by, step.event.envelope.causation) {
+            let name = step.event.envelope.event_type.name.as_str();
+            let teller = match (&step.by, step.event.envelope.causation) {
                 (Some(by), Some(cause)) => {
                     let told = self.steps[..at].iter().find(|other| other.event.envelope.id == cause);
                     if let Some(told) = told {
-                        writeln!(f, "  log->>{by}: {}", told.event.envelope.event_type.name)?;
+                        diagram.tell("log", by, &told.event.envelope.event_type.name);
                     }
-                    writeln!(f, "  {by}->>log: {name} in {}", step.event.stream)?;
+                    by
                 }
-                _ => writeln!(f, "  test->>log: {name} in {}", step.event.stream)?,
-            }
+                _ => "test",
+            };
+            diagram.tell(teller, "log", format_args!("{name} in {}", step.event.stream));
             for (consumer, what, error) in &step.troubles {
-                writeln!(f, "  log-x{consumer}: {name}, {what}: {error}")?;
+                diagram.fail("log", consumer, format_args!("{name}, {what}: {error}"));
             }
         }
-        Ok(())
+        diagram.fmt(f)
     }
 }
