@@ -24,6 +24,12 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Ends once `elapsed` has grown by `duration`.
     fn sleep(&self, duration: Duration) -> Sleep;
+
+    /// Ends once `elapsed` has reached a moment: for whoever looked at the clock, and then worked out how long to wait.
+    /// A clock that was moved in between is not waited for twice.
+    fn sleep_until(&self, elapsed: Duration) -> Sleep {
+        self.sleep(elapsed.saturating_sub(self.elapsed()))
+    }
 }
 
 /// Reads the system's clocks; cannot wait, because waiting needs an executor: the runtime's clock does.
@@ -99,6 +105,13 @@ impl ManualClock {
         self.lock().sleepers.len()
     }
 
+    fn sleeper(&self, state: &mut ManualState, until: Duration) -> Sleep {
+        let key = (until, state.next_sleeper);
+        state.next_sleeper += 1;
+        state.sleepers.insert(key, None);
+        Box::pin(ManualSleep { clock: self.clone(), key })
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, ManualState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -114,11 +127,14 @@ impl Clock for ManualClock {
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
+        // Nobody moves the clock between the two: the lock is held.
         let mut state = self.lock();
-        let key = (state.elapsed + duration, state.next_sleeper);
-        state.next_sleeper += 1;
-        state.sleepers.insert(key, None);
-        Box::pin(ManualSleep { clock: self.clone(), key })
+        let until = state.elapsed + duration;
+        self.sleeper(&mut state, until)
+    }
+
+    fn sleep_until(&self, elapsed: Duration) -> Sleep {
+        self.sleeper(&mut self.lock(), elapsed)
     }
 }
 
@@ -143,5 +159,26 @@ impl Future for ManualSleep {
 impl Drop for ManualSleep {
     fn drop(&mut self) {
         self.clock.lock().sleepers.remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has_ended(sleep: &mut Sleep) -> bool {
+        sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    #[test]
+    fn a_clock_that_is_moved_before_the_wait_begins_counts_as_time_that_has_passed() {
+        let clock = ManualClock::default();
+        let looked = clock.elapsed();
+        clock.advance(Duration::from_secs(2));
+        let mut until = clock.sleep_until(looked + Duration::from_secs(1));
+        let mut for_a_second = clock.sleep(Duration::from_secs(1));
+        assert!(has_ended(&mut until) && !has_ended(&mut for_a_second));
+        clock.advance(Duration::from_secs(1));
+        assert!(has_ended(&mut for_a_second));
     }
 }

@@ -152,7 +152,28 @@ fn run_one(run: &Run, example: &Example) -> anyhow::Result<Vec<String>> {
     if let Some(text) = first_missing(&printed, example.prints) {
         bail!("did not print {text:?} in its place, but:\n{printed}");
     }
+    // An example of a library has no page of its own.
+    if let Ok(page) = run.workspace.file(&format!("examples/{}/README.md", example.binary))
+        && let Some(text) = first_missing(&printed, &shown(&page.text, example.binary))
+    {
+        bail!("its README shows {text:?}, which it did not print in that place, but:\n{printed}");
+    }
     Ok(ended.lines.iter().filter_map(|line| skips::in_line(line)).collect())
+}
+
+/// What a page says that the example prints: blocks of text, and what stands below `$ cargo run -p NAME`.
+fn shown<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
+    let command = format!("$ cargo run -p {name}");
+    let (mut lines, mut found) = (page.lines(), Vec::new());
+    while let Some(line) = lines.next() {
+        let Some(info) = line.strip_prefix("```") else { continue };
+        let inside: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+        let is_run = info == "console" && inside.first().is_some_and(|first| first.starts_with(&command));
+        if is_run || info == "text" {
+            found.extend(inside.into_iter().filter(|line| !line.starts_with("$ ") && !line.is_empty()));
+        }
+    }
+    found
 }
 
 /// The first of the texts that does not stand behind the one before it.
@@ -170,6 +191,13 @@ fn first_missing<'a>(printed: &str, texts: &[&'a str]) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_shows_what_its_example_prints() {
+        let page = "# A\n```console\n$ cargo run -p a # b\nplaced\n\npaid\n```\n```console\n$ ls\nb\n```\n```text\nout\n```\n";
+        assert_eq!(shown(page, "a"), ["placed", "paid", "out"]);
+        assert_eq!(shown("```mermaid\na\n```\n", "a"), [] as [&str; 0]);
+    }
 
     #[test]
     fn texts_must_come_in_order() {

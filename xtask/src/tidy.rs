@@ -5,6 +5,7 @@
 
 pub mod crates;
 pub mod documents;
+pub mod examples;
 pub mod files;
 pub mod guard;
 pub mod layers;

@@ -3,7 +3,7 @@
 mod this_workspace {
     //! Named so that the test command can leave these out where tidy has run before.
 
-    use xtask::tidy::{crates, documents, files, guard, layers, names, quotes, statements};
+    use xtask::tidy::{crates, documents, examples, files, guard, layers, names, quotes, statements};
     use xtask::workspace::{TextFile, Workspace};
 
     fn workspace() -> Workspace {
@@ -49,6 +49,11 @@ mod this_workspace {
     #[test]
     fn files_are_short() {
         none(files::too_long(&rust()));
+    }
+
+    #[test]
+    fn examples_of_one_pattern_are_short() {
+        none(examples::too_long(&rust()));
     }
 
     #[test]

@@ -432,13 +432,14 @@ impl Lane {
             // Listened for before the breaker is asked, so that its closing is never missed.
             let mut over = pin!(shared.over.notified());
             over.as_mut().enable();
+            let looked = shared.clock.elapsed();
             let Some(wait) = shared.must_wait() else { return !self.stop.is_stopped() };
             self.tell();
             tokio::select! {
                 biased;
                 () = self.stop.stopped() => return false,
                 () = &mut over => {}
-                () = shared.clock.sleep(wait.max(Duration::from_millis(1))) => {}
+                () = shared.clock.sleep_until(looked + wait.max(Duration::from_millis(1))) => {}
             }
             self.look();
         }

@@ -164,7 +164,7 @@ struct Running<'a> {
 impl Running<'_> {
     /// Minds the session until something ends it.
     async fn mind(&mut self, stop: &Stop, begun: &ControlState) -> Result<Ended, StoreError> {
-        let mut wait = Duration::ZERO;
+        let mut until = Duration::ZERO;
         let mut shared_at: Option<Duration> = None;
         loop {
             tokio::select! {
@@ -172,7 +172,7 @@ impl Running<'_> {
                 () = stop.stopped() => return Ok(Ended::Stopped),
                 task = self.tasks.join_next() => return self.ended(task),
                 () = self.shared.nudge.notified() => {}
-                () = self.shared.clock.sleep(wait) => {}
+                () = self.shared.clock.sleep_until(until) => {}
             }
             if control(self.shared).await? != *begun {
                 return Ok(Ended::Again);
@@ -190,7 +190,8 @@ impl Running<'_> {
                     return Ok(Ended::Shared(keep));
                 }
             }
-            wait = self.offer_due().await?;
+            // From when the clock was looked at, however long the store takes to answer.
+            until = elapsed + self.offer_due().await?;
         }
     }
 

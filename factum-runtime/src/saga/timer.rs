@@ -83,7 +83,7 @@ pub(crate) async fn run(store: Arc<dyn Store>, clock: Arc<dyn Clock>, alarm: Arc
             biased;
             () = stop.stopped() => return,
             () = alarm.bell.notified() => {}
-            () = clock.sleep(wait.max(Duration::from_millis(1))) => {}
+            () = clock.sleep_until(looked + wait.max(Duration::from_millis(1))) => {}
         }
     }
 }

@@ -92,6 +92,7 @@ impl Decider for Enrolment {
         known
     }
 
+    // quote: begin decide
     fn decide(known: &Known, asked: Enrolled) -> Result<Vec<Campus>, Refused> {
         let count = |is: &dyn Fn(&&Enrolled) -> bool| known.enrolled.iter().filter(is).count() as u32;
         let seats = *known.seats.get(&asked.course).ok_or(Refused::NoCourse)?;
@@ -106,6 +107,7 @@ impl Decider for Enrolment {
         }
         Ok(vec![asked.into()])
     }
+    // quote: end
 }
 
 async fn open(store: &dyn Store, course: &str, seats: u32) {
@@ -113,6 +115,7 @@ async fn open(store: &dyn Store, course: &str, seats: u32) {
     store.append(&envelope.stream().unwrap(), Expected::NoStream, &[envelope]).await.unwrap();
 }
 
+// quote: begin enrol
 async fn enrol(store: &dyn Store, course: &str, student: &str) -> Result<usize, Refused> {
     let tags = [tag("courseId", course), tag("studentId", student)];
     let asked = Enrolled { course: course.into(), student: student.into() };
@@ -126,6 +129,7 @@ async fn enrol(store: &dyn Store, course: &str, student: &str) -> Result<usize, 
         }
     }
 }
+// quote: end
 
 async fn enrolled(store: &dyn Store) -> Vec<Enrolled> {
     let mut query = Query { types: vec![Enrolled::TYPE.name], ..Query::all() };
