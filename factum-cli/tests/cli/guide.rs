@@ -1,13 +1,14 @@
 //! The pages of `docs/guide` that speak of contracts: every command is run, in order, and prints what the page says.
 //!
 //! A block `sh` is run; the block `text` behind it is what it prints. A block `yaml` is a pipeline of GitHub Actions:
-//! its `run:` lines are run in a clone.
+//! its `run:` lines are run in a clone. A list of commands with what each is for behind `#` is typed line by line.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::workshop;
+use crate::terminal::Terminal;
+use crate::{sagas, sample, workshop};
 
 /// A block of a page.
 pub(crate) struct Block {
@@ -139,6 +140,87 @@ async fn the_guide_to_migration_works_as_it_is_written() {
     crate::migration::sources(folder.path());
     crate::migration::in_shadow(&folder.path().join("shop.db").display().to_string()).await;
     works_as_written("migration.md", folder.path());
+}
+
+/// The commands of a page's list that begins with these words: each without what it is for, and with the names of a test's
+/// store in the place of the page's.
+fn listed(name: &str, begins: &str, names: &[(&str, &str)]) -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(page(name)).unwrap();
+    let list = blocks(&text).into_iter().find(|block| block.text.starts_with(begins));
+    let list = list.unwrap_or_else(|| panic!("{name} has no list that begins with `{begins}`"));
+    let word = |word: &str| {
+        let named = names.iter().find(|(shown, _)| *shown == word);
+        named.map_or(word, |(_, real)| *real).to_owned()
+    };
+    let typed = |line: &str| {
+        let command = line.split(" # ").next().unwrap_or(line);
+        let words = command.split_whitespace().map(word).collect::<Vec<_>>();
+        assert_eq!(words[0], "factum", "{line}");
+        words[1..].to_vec()
+    };
+    list.text.lines().map(typed).collect()
+}
+
+/// Types a command; answers what it exited with, unless it could not run.
+fn typed(terminal: &Terminal, command: &[String]) -> i32 {
+    let words: Vec<&str> = command.iter().map(String::as_str).collect();
+    let ended = terminal.command(&words).output().unwrap();
+    let (out, error) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    let code = ended.status.code().unwrap();
+    assert!(!error.contains("error"), "{words:?} exited with {code}, and said\n{out}{error}");
+    code
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guide_to_sagas_names_commands_that_do_it() {
+    let shop = sagas::stuck().await;
+    let names = [("42", "1"), ("43", "2"), ("answer", "payment")];
+    let commands = listed("sagas.md", "factum sagas list", &names);
+    let codes: Vec<i32> = commands.iter().map(|command| typed(&shop, command)).collect();
+    assert_eq!(
+        codes,
+        [1, 1, 0, 0, 0, 0],
+        "what is stuck is a finding, until somebody has said what to do: {commands:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ten_steps_end_with_commands_that_run() {
+    let (shop, led) = (sample::shop().await, sagas::stuck().await);
+    let groups = shop.json(&["dlq", "list"]);
+    let group = groups["groups"][0]["fingerprint"].as_str().unwrap();
+    let names = [
+        ("5c20a3", group),
+        ("ID", "checkout-3"),
+        ("account-7", "order-3"),
+        ("balances", "order-summary"),
+        ("bank-backup.db", "shop-backup.db"),
+    ];
+    let commands = listed("ten-steps.md", "factum stats", &names);
+    assert!(commands.len() >= 10, "{commands:?}");
+    for command in &commands {
+        let is_led = ["sagas", "timers"].contains(&command[0].as_str());
+        typed(if is_led { &led } else { &shop }, command);
+    }
+    assert!(shop.folder().join("shop-backup.db").exists());
+    assert_eq!(shop.json(&["dlq", "list"])["letters"], 0, "what was dead is tried again");
+}
+
+#[test]
+fn the_ten_steps_take_the_types_of_their_example_from_its_contracts() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/event-sourcing-cqrs");
+    let folder = Terminal::new();
+    let mut copy = Command::new("cp");
+    copy.arg("-r").arg(example.join("contracts")).arg(folder.folder());
+    assert!(copy.status().unwrap().success());
+    std::fs::create_dir(folder.folder().join("src")).unwrap();
+    for command in listed("ten-steps.md", "factum generate rust", &[]) {
+        assert_eq!(typed(&folder, &command), 0);
+    }
+    let read = |path: PathBuf| std::fs::read_to_string(path).unwrap();
+    for file in ["src/contracts.rs", "src/contracts/account.rs"] {
+        assert_eq!(read(folder.folder().join(file)), read(example.join(file)), "{file}");
+    }
 }
 
 #[test]
