@@ -37,9 +37,6 @@ fn undo(step: &Step) -> Option<Option<Step>> {
         Step::Split { field, by, into } => {
             Step::Join { fields: into.clone(), by: by.clone(), into: field.clone() }
         }
-        Step::Join { fields, by, into } => {
-            Step::Split { field: into.clone(), by: by.clone(), into: fields.clone() }
-        }
         Step::Map { field, values, otherwise: None } => {
             let mut back = BTreeMap::new();
             for (old, new) in values {
@@ -51,8 +48,11 @@ fn undo(step: &Step) -> Option<Option<Step>> {
             }
             Step::Map { field: field.clone(), values: back, otherwise: None }
         }
-        // A field that was given a value may mean something where it has another.
-        Step::Set(_) | Step::Map { otherwise: Some(_), .. } | Step::Code(_) => return None,
+        // A field that was given a value may mean something where it has another; and where a joined text is to be cut
+        // is not said by what stands between its parts: they may hold the same.
+        Step::Set(_) | Step::Join { .. } | Step::Map { otherwise: Some(_), .. } | Step::Code(_) => {
+            return None;
+        }
     };
     Some(Some(undone))
 }
@@ -63,12 +63,36 @@ pub(crate) fn downcast(newer: &[&Contract], known: &Contract, payload: &mut Valu
         let label = contract.label();
         let steps =
             undone(contract).ok_or_else(|| format!("the upcast steps of {label} cannot be undone"))?;
+        let failed = |why: String| format!("undoing the upcast steps of {label}: {why}");
         for step in steps {
-            step.apply(payload).map_err(|error| format!("undoing the upcast steps of {label}: {error}"))?;
+            if is_without_parts(&step, payload) {
+                continue;
+            }
+            if let Some(value) = of_no_old_value(&step, payload) {
+                return Err(failed(format!("{value} means another thing in the version before")));
+            }
+            step.apply(payload).map_err(|error| failed(error.to_string()))?;
         }
     }
     fill_defaults(&known.payload, payload);
     Ok(())
+}
+
+/// Whether there is nothing to join: an empty text would be made up.
+fn is_without_parts(step: &Step, payload: &Value) -> bool {
+    matches!(step, Step::Join { fields, .. } if fields.iter().all(|field| field.get(payload).is_none()))
+}
+
+/// A value that no old one became, and that was an old one: what undoing leaves as it is would be read as that.
+fn of_no_old_value(step: &Step, payload: &mut Value) -> Option<String> {
+    let Step::Map { field, values, .. } = step else { return None };
+    let is_old = |text: &str| values.values().any(|old| old == text);
+    let mut found = None;
+    field.each(payload, &mut |value| {
+        let text = value.as_str().filter(|text| !values.contains_key(*text) && is_old(text));
+        found = found.take().or(text.map(str::to_owned));
+    });
+    found
 }
 
 /// Whether payloads of the newest version become payloads of the known one: every example of it does, and there is one.

@@ -154,6 +154,15 @@ impl FieldPath {
         go(&self.parents, payload, visit)
     }
 
+    /// Calls `look` with each value of the field.
+    pub(crate) fn each(&self, payload: &mut Value, look: &mut impl FnMut(&Value)) {
+        let seen = self.each_parent(payload, &mut |object| {
+            object.get(&self.name).into_iter().for_each(&mut *look);
+            Ok(())
+        });
+        seen.unwrap_or_default();
+    }
+
     fn take(&self, payload: &mut Value) -> Option<Value> {
         let mut taken = None;
         let done = self.each_parent(payload, &mut |object| {
@@ -163,7 +172,7 @@ impl FieldPath {
         done.ok().and(taken)
     }
 
-    fn get(&self, payload: &Value) -> Option<Value> {
+    pub(crate) fn get(&self, payload: &Value) -> Option<Value> {
         let mut value = payload;
         for hop in &self.parents {
             value = value.get(&hop.name)?;

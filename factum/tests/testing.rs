@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use factum::testing::{HandlerTest, TestApp, given_handler, given_policy};
 use factum::{
-    Action, Consumer, ConsumerName, Context, Event, EventType, Failure, Handler, PartitionKey, RetryPolicy,
-    Route, Saga, SagaStatus, Signal, Tag, Tags, event_set,
+    Action, Consumer, ConsumerName, Context, Event, EventType, Failure, Handler, PartitionKey, Projection,
+    RetryPolicy, Route, Saga, SagaStatus, Signal, Table, Tables, Tag, Tags, event_set, values,
 };
 
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -324,4 +324,48 @@ async fn a_saga_that_hears_the_whole_log_again_sends_nothing_again_wherever_it_d
         app.handled_twice("checkout", observe).await;
         app.stop().await;
     }
+}
+
+struct Orders;
+
+impl Projection for Orders {
+    const NAME: ConsumerName = ConsumerName::constant("orders");
+    const VERSION: u32 = 1;
+    type Input = Placed;
+
+    fn tables() -> Vec<Table> {
+        vec![Table::new("orders", "id text primary key")]
+    }
+
+    async fn apply(&self, event: Placed, tables: &mut Tables<'_, '_>) -> Result<(), Failure> {
+        tables.execute("insert into {orders} (id) values ($1)", values![event.order]);
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_in_memory_is_operated_as_any_other() {
+    let app = TestApp::open(|app| app.projection(Orders)).await;
+    for order in ["41", "42"] {
+        let id = app.given(&placed(order)).await;
+        app.settled(id).await.without_trouble();
+    }
+    let admin = app.admin();
+    // The app's store is wrapped, to die on request: it answers all the same what the one within does.
+    assert_eq!((admin.store().stats(), app.store().stats().events), (app.store().stats(), 2));
+    let verified = {
+        let (mut progress, name) = (|_, _| {}, Orders::NAME);
+        let verify = admin.verify(&name, 10, &mut progress);
+        tokio::pin!(verify);
+        loop {
+            tokio::select! {
+                verified = &mut verify => break verified.unwrap(),
+                // The app looks twice a second, by its clock, for what is asked of it.
+                () = tokio::time::sleep(Duration::from_millis(20)) => app.advance(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    assert!(verified.is_same(), "{verified:?}");
+    assert_eq!((verified.tables[0].rows, verified.tables[0].expected), (2, 2));
+    app.stop().await;
 }

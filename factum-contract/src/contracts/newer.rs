@@ -164,6 +164,47 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_a_newer_release_joined_is_not_cut_where_nobody_knows_where() {
+        let system =
+            "system: crm\nteams: { crm: {} }\nservices: { crm: { team: crm, emits: [customer.joined] } }\n";
+        let sources = vec![
+            Source { name: "system.yaml".into(), text: system.into() },
+            Source {
+                name: "customer.joined.v1.json".into(),
+                text: contract(1, PARTS.0, PARTS.1, "").to_json_text(),
+            },
+        ];
+        let contracts = Contracts::new(Catalog::read(&sources).unwrap()).unwrap();
+        let join = r#"{"join":{"fields":["first","last"],"by":" ","into":"name"}}"#;
+        contracts.learn(contract(2, NAME.0, NAME.1, join));
+        // `Mary Ann Lee` may be cut in two places; that the example may not be is no promise.
+        assert!(!contracts.can_read(&EventType { version: 2, ..V1 }, &V1));
+    }
+
+    #[test]
+    fn nothing_is_joined_where_no_part_is_and_no_new_value_is_read_as_an_old_one() {
+        let contracts = old();
+        contracts.learn(contract(2, PARTS.0, PARTS.1, SPLIT));
+        assert_eq!(
+            opened(&contracts, 2, r#"{"customerId":"c-1"}"#),
+            serde_json::json!({"customerId": "c-1"})
+        );
+        let contracts = old();
+        // What was `gold` is `silver` now; the `gold` of now is something new.
+        let values = r#"{"map":{"field":"name","values":{"gold":"silver"}}}"#;
+        contracts.learn(contract(2, NAME.0, r#""name":"silver""#, values));
+        let v2 = EventType { version: 2, ..V1 };
+        assert!(contracts.can_read(&v2, &V1));
+        let silver = r#"{"customerId":"c-1","name":"silver"}"#;
+        assert_eq!(opened(&contracts, 2, silver)["name"], "gold");
+        assert_eq!(opened(&contracts, 2, r#"{"customerId":"c-1","name":"bronze"}"#)["name"], "bronze");
+        let gold = r#"{"customerId":"c-1","name":"gold"}"#;
+        let envelope = Envelope::raw(v2, "c-1".parse().unwrap(), gold.to_owned().into());
+        let refused = contracts.open(&envelope, &V1).unwrap_err().to_string();
+        assert!(refused.contains("gold means another thing in the version before"), "{refused}");
+    }
+
+    #[test]
     fn what_a_step_forgot_is_not_made_up() {
         let contracts = old();
         let v2 = EventType { version: 2, ..V1 };

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use factum_core::{
-    AppendError, Appended, Around, Commit, Envelope, Expected, Gate, Page, Position, Query, Record,
+    AppendError, Appended, Around, Commit, Envelope, Expected, Gate, Moment, Page, Position, Query, Record,
     RecordKind, RecordQuery, Rows, Store, StoreError, StoreGuarantees, StoreStats, StreamId, Timestamp,
     Value, Work, around,
 };
@@ -130,8 +130,16 @@ impl Store for Mortal {
         self.inner.query(sql, params).await
     }
 
+    async fn moment(&self) -> Result<Box<dyn Moment>, StoreError> {
+        self.inner.moment().await
+    }
+
     async fn head(&self) -> Result<Position, StoreError> {
         self.inner.head().await
+    }
+
+    async fn find_one(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError> {
+        self.inner.find_one(kind, id).await
     }
 }
 
