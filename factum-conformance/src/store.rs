@@ -13,6 +13,7 @@ use crate::promise::{self, Need, Outcome, Promise, Report};
 
 mod append;
 mod boundary;
+mod closed;
 mod fidelity;
 mod follow;
 mod ids;
@@ -163,6 +164,13 @@ macro_rules! store_promises {
         6 Nothing follow::every_wait_ends,
         7 Nothing append::versions_are_dense,
         7 Nothing append::refused_appends_leave_versions_dense,
+        7 Nothing closed::a_closed_stream_takes_no_more_events,
+        7 Nothing closed::a_closed_stream_fails_the_whole_unit,
+        7 Nothing closed::known_ids_of_a_closed_stream_answer_as_the_first_time,
+        7 Nothing closed::what_closes_a_stream_is_the_last_of_its_batch,
+        7 Nothing closed::a_closed_stream_is_opened_again,
+        7 Nothing closed::nothing_comes_behind_the_end_of_a_stream_whoever_writes,
+        7 SurvivesProcess closed::a_closed_stream_is_closed_after_reopening,
         8 Nothing units::a_dropped_unit_leaves_no_trace,
         8 Nothing units::a_unit_commits_everything_together,
         8 Nothing units::a_failing_write_undoes_the_whole_unit,

@@ -108,6 +108,7 @@ caught! {
     truncating_payloads: lies_of_appends::Truncates => a_payload_is_kept_byte_for_byte;
     tidying_payloads: lies_of_appends::Tidies => a_payload_is_kept_byte_for_byte;
     dropping_tags: lies_of_appends::DropsTags => all_tags_must_be_carried;
+    never_closing: lies_of_appends::NeverCloses => nothing_comes_behind_the_end_of_a_stream_whoever_writes;
     rounding_times: lies_of_appends::RoundsTimes => an_envelope_reads_back_as_written;
     answering_with_the_first_position: lies_of_appends::AnswersTheFirst => an_append_says_where_its_last_event_is;
 

@@ -1,6 +1,6 @@
 //! Business rules of one kind of stream, pure (elsewhere: aggregate).
 
-use crate::event::EventSet;
+use crate::event::{EventSet, EventType};
 use crate::snapshot::Snapshots;
 
 /// Decides what happens, from what has happened. No I/O, no clock, no randomness: those come in with the command.
@@ -49,6 +49,14 @@ pub trait Decider: Send + Sync + 'static {
     #[must_use]
     fn snapshots() -> Option<Snapshots<Self::State>> {
         None
+    }
+
+    /// Events that say all that is known of their stream when they happen: `evolve` makes the same state of one,
+    /// whatever came before. Loading begins with the last of them, so that earlier events may be archived; they stay
+    /// readable. None, unless a decider says so.
+    #[must_use]
+    fn summaries() -> Vec<EventType> {
+        Vec::new()
     }
 
     /// The state after a history.

@@ -54,6 +54,10 @@ impl RecordKind {
     pub const MIGRATION: Self = Self("migration");
     /// A range of the log that was moved out of it.
     pub const ARCHIVE: Self = Self("archive");
+    /// A closed stream whose events were moved out of the log.
+    pub const ARCHIVED_STREAM: Self = Self("archived-stream");
+    /// A question to an app that has the code to answer it.
+    pub const ASKED: Self = Self("asked");
     /// The ring of keys that seals the personal data of the log.
     pub const KEYS: Self = Self("keys");
     /// Who did what, when, why.

@@ -18,6 +18,10 @@ use crate::sql::{Lock, Rows, Value};
 use crate::time::Timestamp;
 use crate::work::Work;
 
+mod stats;
+
+pub use stats::StoreStats;
+
 /// Place in a store's whole log; opaque, totally ordered, final once read. Zero is before the first event.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
@@ -388,6 +392,16 @@ pub enum AppendError {
         /// The first id that is known.
         known: EventId,
     },
+    /// The stream was closed: it takes no events until it is opened again; nothing was stored.
+    #[error(
+        "stream {stream} was closed at version {version}: append to another stream, or open it again with `factum stream reopen {stream}`"
+    )]
+    Closed {
+        /// The stream.
+        stream: StreamId,
+        /// The version of the event that closed it.
+        version: Version,
+    },
     /// The input is beyond a limit; nothing was stored.
     #[error("{0}")]
     Invalid(String),
@@ -475,47 +489,12 @@ pub struct StoreGuarantees {
     pub commits_in_order: bool,
 }
 
-/// What a store has done since it was opened; every number but `held_us` only rises.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct StoreStats {
-    /// Units of work committed, single appends included.
-    pub units: u64,
-    /// Events recorded.
-    pub events: u64,
-    /// Commits; units that come at the same time share one.
-    pub commits: u64,
-    /// Time spent in commits, in microseconds: mostly the disk's.
-    pub commit_us: u64,
-    /// Units that failed or met a conflict.
-    pub refused: u64,
-    /// Time from request to answer of all committed units together, in microseconds.
-    pub answer_us: u64,
-    /// Committed units by time from request to answer: at `n`, those under 2ⁿ microseconds and not under half of it.
-    pub answers: [u64; StoreStats::BUCKETS],
-    /// How long readers have been kept from what is committed, by a transaction that has appended and not ended, in
-    /// microseconds; zero when nobody keeps them.
-    pub held_us: u64,
-    /// Commits by how many units shared them: at `n`, those of under 2ⁿ units and not under half of it.
-    pub shares: [u64; StoreStats::BUCKETS],
-}
-
-impl StoreStats {
-    /// How many buckets a histogram has; the last one takes everything beyond it.
-    pub const BUCKETS: usize = 24;
-
-    /// The bucket of a measured number.
-    #[must_use]
-    pub fn bucket(measured: u64) -> usize {
-        ((u64::BITS - measured.leading_zeros()) as usize).min(Self::BUCKETS - 1)
-    }
-}
-
 /// Remembers: the log, and records beside it.
 ///
 /// Promises to every caller: an append is all or nothing (1); a stale `expected` changes nothing and says where the
 /// stream is (2); the same event id is recorded once, and ids already known answer as the first time, before
 /// `expected` is judged (3); what `append` acknowledged survives as declared (4); a position that has been read is
-/// final (5); a reader that follows positions misses nothing (6); versions of a stream are dense (7); a dropped unit
+/// final (5); a reader that follows positions misses nothing (6); versions of a stream are dense, and none comes behind its end (7); a dropped unit
 /// of work leaves no trace (8); a record moves only from the revision named (9).
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -540,7 +519,9 @@ pub trait Store: Send + Sync + 'static {
     /// Appends to one stream as a unit of its own, sharing its commit with others that come at the same time.
     ///
     /// A batch that is empty, holds an id twice, or holds a payload over [`EVENT_BYTES_MAX`](crate::envelope::EVENT_BYTES_MAX)
-    /// is `Invalid`. Ids already known answer with the stream that holds them, whichever was named.
+    /// is `Invalid`. Ids already known answer with the stream that holds them, whichever was named. Behind a
+    /// [`StreamClosed`](crate::StreamClosed) nothing is appended that `expected` would allow, but what begins with a
+    /// [`StreamReopened`](crate::StreamReopened).
     async fn append(
         &self,
         to: &StreamId,

@@ -13,7 +13,7 @@ use crate::gate::{Breach, Gate};
 use crate::name::StreamId;
 use crate::record::{Guard, Record, RecordKind, RecordQuery};
 use crate::sql::{Lock, Rows, Sql, Value};
-use crate::store::{Appended, Conflict, Expected, Page, Position, Query, StoreError};
+use crate::store::{Appended, Conflict, Expected, Page, Position, Query, StoreError, Version};
 
 /// Collects writes and commits them all or none. Dropping it undoes everything.
 #[async_trait]
@@ -88,6 +88,16 @@ pub enum WriteError {
         /// The first id that is known.
         known: EventId,
     },
+    /// The stream was closed.
+    #[error(
+        "stream {stream} was closed at version {version}: append to another stream, or open it again with `factum stream reopen {stream}`"
+    )]
+    Closed {
+        /// The stream.
+        stream: StreamId,
+        /// The version of the event that closed it.
+        version: Version,
+    },
     /// Beyond a limit, or not allowed inside a unit of work.
     #[error("{0}")]
     Invalid(String),
@@ -117,6 +127,9 @@ impl Commit {
             Self::Unknown(error) => Err(AppendError::Unknown(error)),
             Self::Failed(WriteError::Refused(breach)) => Err(breach.into()),
             Self::Failed(WriteError::PartlyKnown { known }) => Err(AppendError::PartlyKnown { known }),
+            Self::Failed(WriteError::Closed { stream, version }) => {
+                Err(AppendError::Closed { stream, version })
+            }
             Self::Failed(WriteError::Invalid(message)) => Err(AppendError::Invalid(message)),
             Self::Failed(WriteError::Store(error)) => Err(error.into()),
             Self::Failed(WriteError::Sql { sql, source }) => {

@@ -21,6 +21,7 @@ use crate::state::{
 };
 
 pub mod archive;
+pub mod asked;
 pub mod compare;
 pub mod copy;
 pub mod copy_table;
@@ -35,9 +36,12 @@ pub mod replay;
 pub mod reset;
 pub mod sagas;
 pub mod snapshots;
+pub mod stream_archive;
+pub mod streams;
 pub mod verify;
 
 pub use archive::{ArchivePlan, Restored, Unhandled};
+pub use asked::StateTold;
 pub use compare::{Compared, RowDiffers, TableCompared};
 pub use copy::{Copied, copy};
 pub use copy_table::copy_table;
@@ -51,6 +55,7 @@ pub use replay::{ReplayPlan, ReplayRequest};
 pub use reset::ResetPlan;
 pub use sagas::{Cancel, Resume, TimerInfo};
 pub use snapshots::{Made, SnapshotInfo};
+pub use streams::Turned;
 
 /// Operates one store.
 #[derive(Clone)]

@@ -8,12 +8,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use factum_core::{
-    Clock, Commit, ConsumerName, Guard, Projection, RecordKind, RecordQuery, Saga, Store, StoreError,
-    StoreErrorKind,
+    Clock, Commit, ConsumerName, Decider, Guard, Projection, RecordKind, RecordQuery, Saga, Store,
+    StoreError, StoreErrorKind,
 };
+use serde::Serialize;
 use tokio::task::JoinHandle;
 
 use crate::admin;
+use crate::answers::{self, DeciderDeclared};
 use crate::clock::TokioClock;
 use crate::consumer::Consumer;
 use crate::consumer::session::supervise;
@@ -101,6 +103,7 @@ pub struct App {
     projections: Vec<Declared>,
     sagas: Vec<saga::Declared>,
     relays: Vec<RelayNamed>,
+    deciders: Vec<DeciderDeclared>,
     claims: Claims,
 }
 
@@ -115,6 +118,7 @@ impl App {
             projections: Vec::new(),
             sagas: Vec::new(),
             relays: Vec::new(),
+            deciders: Vec::new(),
             claims: Claims::default(),
         }
     }
@@ -177,6 +181,22 @@ impl App {
         self
     }
 
+    /// Answers for a decider while the app runs: `factum stream verify` asks whether its snapshots are what the events
+    /// give, `factum stream state` what a state is or was. Deciding needs no declaration.
+    ///
+    /// It is called as its snapshots are, or as the category of its events where it keeps none.
+    ///
+    /// # Panics
+    /// When the app has another decider of this name.
+    #[must_use]
+    pub fn decider<D: Decider<State: Serialize>>(mut self) -> Self {
+        let declared = DeciderDeclared::new::<D>();
+        let is_new = self.deciders.iter().all(|known| known.name != declared.name);
+        assert!(is_new, "two deciders are called {}: name their snapshots apart", declared.name);
+        self.deciders.push(declared);
+        self
+    }
+
     /// Runs a relay: events leave for a broker because they were committed.
     #[must_use]
     pub fn relay(mut self, relay: Relay) -> Self {
@@ -211,8 +231,9 @@ impl App {
             return Err(refused.into());
         }
         let (stopper, stop) = Stopper::new();
-        let core =
-            Arc::new(Core { store: self.store, clock: self.clock, instance, consumers: RwLock::default() });
+        let projections = self.projections.iter().map(|declared| declared.name.clone()).collect();
+        let (store, clock, consumers) = (self.store, self.clock, RwLock::default());
+        let core = Arc::new(Core { store, clock, instance, projections, consumers });
         let mut tasks = Vec::new();
         for consumer in self.consumers {
             tasks.push(core.spawn(consumer, stop.clone()));
@@ -230,6 +251,9 @@ impl App {
         if !self.sagas.is_empty() {
             let (store, clock) = (core.store.clone(), core.clock.clone());
             tasks.push(tokio::spawn(saga::timer::run(store, clock, alarm, stop.clone())));
+        }
+        if !self.deciders.is_empty() {
+            tasks.push(tokio::spawn(answer(core.clone(), self.deciders, stop.clone())));
         }
         tasks.push(tokio::spawn(keep_lease(core.clone(), stop.clone())));
         tasks.push(tokio::spawn(purge(core.clone(), stop)));
@@ -330,6 +354,8 @@ struct Core {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     instance: Arc<Instance>,
+    /// The projections that the app has declared, whichever of their tables it fills.
+    projections: Vec<ConsumerName>,
     consumers: RwLock<BTreeMap<ConsumerName, Arc<Shared>>>,
 }
 
@@ -344,6 +370,11 @@ impl Core {
 
     fn spawn(&self, consumer: Consumer, stop: Stop) -> JoinHandle<()> {
         tokio::spawn(supervise(self.share(consumer), stop))
+    }
+
+    /// Whether the app has declared this projection.
+    fn has_projection(&self, name: &ConsumerName) -> bool {
+        self.projections.contains(name)
     }
 
     fn forget(&self, name: &ConsumerName) {
@@ -376,9 +407,34 @@ async fn keep_lease(core: Arc<Core>, stop: Stop) {
     }
 }
 
+/// Answers what operators ask of the app's deciders, until told to stop.
+async fn answer(core: Arc<Core>, deciders: Vec<DeciderDeclared>, stop: Stop) {
+    let mut busy_until = Duration::ZERO;
+    loop {
+        match answers::answer(core.store.as_ref(), &deciders, &core.instance).await {
+            Ok(true) => busy_until = core.clock.elapsed() + answers::BUSY,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(error = error.to_string(), "questions to deciders could not be answered");
+            }
+        }
+        let is_busy = core.clock.elapsed() < busy_until;
+        tokio::select! {
+            () = stop.stopped() => return,
+            () = core.clock.sleep(if is_busy { answers::LOOK_BUSY } else { answers::LOOK }) => {}
+        }
+    }
+}
+
 /// Kinds of records that are removed once they are due.
-const PURGED: [RecordKind; 5] =
-    [RecordKind::MARK, RecordKind::REPLY, RecordKind::INSTANCE, RecordKind::MIGRATION, RecordKind::SAGA];
+const PURGED: [RecordKind; 6] = [
+    RecordKind::MARK,
+    RecordKind::REPLY,
+    RecordKind::INSTANCE,
+    RecordKind::MIGRATION,
+    RecordKind::SAGA,
+    RecordKind::ASKED,
+];
 
 /// Removes marks, replies, ended sagas and migrated things past their window, and instances past their lease.
 async fn purge(core: Arc<Core>, stop: Stop) {

@@ -20,7 +20,8 @@ mod load;
 mod within;
 
 pub use load::{AsOf, LoadError, SNAPSHOT_BYTES_MAX, SnapshotVerdict, StateAt, state_of, verify_snapshot};
-use load::{Loaded, decode, keep, load};
+use load::{Loaded, keep, load};
+pub(crate) use load::{decode, told, verified};
 pub use within::{decide_within, execute_within};
 
 /// How often a decision is made anew because somebody came between.
@@ -113,7 +114,7 @@ pub enum ExecuteError<R> {
     },
     /// Events of the stream were moved out of the log, so that its state is not known.
     #[error(
-        "stream {stream} begins with version {first} here: earlier events were archived; put them back with `factum archive restore FILE`"
+        "stream {stream} begins with version {first} here: earlier events were archived; put them back with `factum archive restore FILE`, or with `factum stream restore {stream} FILE` where the stream was archived alone"
     )]
     Archived {
         /// The stream.

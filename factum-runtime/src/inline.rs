@@ -13,15 +13,15 @@ use factum_core::projection::PhysicalNames;
 use factum_core::{
     AppendError, Appended, Around, Attempt, Commit, Conflict, Context, Envelope, Event as _, EventName,
     EventSet, Expected, Failure, Gate, Moment, Origin, Page, Position, Projection, Query, Record, RecordKind,
-    RecordQuery, Store, StoreError, StoreErrorKind, StoreGuarantees, StreamId, SubjectForgotten, Timestamp,
-    Version, Work, WriteError, around,
+    RecordQuery, Rows, Store, StoreError, StoreErrorKind, StoreGuarantees, StoreStats, StreamId,
+    SubjectForgotten, Timestamp, Value, Version, Work, WriteError, around,
 };
 
 use crate::contracts;
 use crate::erase::{self, tombstone};
 use crate::instance::as_store_error;
 use crate::projection::{self, create_tables};
-use crate::state::{PersonalTable, ProjectionState, as_seen, read, to_bytes};
+use crate::state::{PersonalTable, ProjectionState, TableShape, as_seen, read, to_bytes};
 
 /// Most subjects that may be forgotten while one append is on its way; more is no coincidence.
 const FORGOTTEN_MAX: u32 = 16;
@@ -36,6 +36,7 @@ type Apply =
 #[derive(Clone)]
 struct Inline {
     name: String,
+    version: u32,
     types: Vec<factum_core::EventType>,
     apply: Arc<Apply>,
 }
@@ -76,7 +77,8 @@ impl InlineStore {
                 projection::apply(projection.as_ref(), &names, event, &mut cx).await
             })
         });
-        let inline = Inline { name: P::NAME.to_string(), types: P::Input::types(), apply };
+        let (name, version, types) = (P::NAME.to_string(), P::VERSION, P::Input::types());
+        let inline = Inline { name, version, types, apply };
         self.prepare(&inline, &P::tables(), &suffix).await?;
         self.projections.push(inline);
         Ok(self)
@@ -113,6 +115,8 @@ impl InlineStore {
         self.fill(inline, &personal).await?;
         state.retired.extend(state.live.take());
         state.live = Some(suffix.to_owned());
+        (state.version, state.code) = (inline.version, inline.version);
+        state.made.insert(suffix.to_owned(), tables.iter().map(TableShape::of).collect());
         state.tables = tables.iter().map(|table| table.name.to_string()).collect();
         let mut work = self.inner.begin().await?;
         work.put(record_of(inline, &state), as_seen(revision));
@@ -266,8 +270,24 @@ impl Store for InlineStore {
         self.inner.count(kind, group).await
     }
 
+    fn stats(&self) -> StoreStats {
+        self.inner.stats()
+    }
+
+    async fn query(&self, sql: &str, params: &[Value]) -> Result<Rows, StoreError> {
+        self.inner.query(sql, params).await
+    }
+
     async fn moment(&self) -> Result<Box<dyn Moment>, StoreError> {
         self.inner.moment().await
+    }
+
+    async fn head(&self) -> Result<Position, StoreError> {
+        self.inner.head().await
+    }
+
+    async fn find_one(&self, kind: RecordKind, id: &str) -> Result<Option<Record>, StoreError> {
+        self.inner.find_one(kind, id).await
     }
 }
 

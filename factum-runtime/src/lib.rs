@@ -4,12 +4,14 @@
 //! store is in [`state`]; what it counts is in [`observe`].
 
 pub mod admin;
+mod answers;
 pub mod app;
 pub mod clock;
 pub mod consumer;
 pub mod contracts;
 mod erase;
 pub mod execute;
+mod fold;
 mod inbox;
 pub mod inline;
 mod instance;
@@ -36,6 +38,7 @@ pub use execute::{
     StateAt, decide, decide_within, execute, execute_with, execute_within, state_of, verify_snapshot,
 };
 pub use factum_contract::system::Replay;
+pub use fold::{Folded, fold};
 pub use inbox::From as Source;
 pub use inline::InlineStore;
 pub use migration::{Migration, MigrationError, NewCall, OldCall, Ran};

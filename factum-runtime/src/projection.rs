@@ -12,15 +12,15 @@ use std::time::Duration;
 use factum_core::projection::PhysicalNames;
 use factum_core::{
     Commit, ConsumerName, Context, EventSet, EventType, Failure, Handler, Projection, Rebuild, Record,
-    RecordKind, RecordQuery, Rows, Store, StoreError, StoreErrorKind, SubjectForgotten, Table, Tables, Value,
+    RecordKind, Rows, Store, StoreError, StoreErrorKind, SubjectForgotten, Table, Tables, Value,
 };
 
-use crate::admin::all_of;
+use crate::admin::archive::moved_out;
 use crate::consumer::{Consumer, Effects};
 use crate::erase::{self, Purges};
 use crate::instance::as_store_error;
 use crate::state::projection::version_of;
-use crate::state::{ArchiveState, ProjectionState, TableShape, as_seen, read, to_bytes};
+use crate::state::{ProjectionState, TableShape, as_seen, read, to_bytes};
 
 /// Events that share a projection's commit.
 const BATCH: usize = 256;
@@ -128,12 +128,12 @@ impl Declared {
             let mut state = before.clone().unwrap_or_default();
             if self.begin(&mut state) {
                 state.since = Some(store.now().await?);
-                state.lacks = archived(store).await?.map(|range| {
+                state.lacks = moved_out(store).await?.map(|(up_to, archive)| {
                     tracing::warn!(
-                        projection = %self.name, up_to = %range.up_to, archive = range.to,
+                        projection = %self.name, %up_to, archive,
                         "tables are filled without events that were moved out of the log"
                     );
-                    range.up_to
+                    up_to
                 });
             }
             // The newest code says what the tables are called; an older one that still runs does not gainsay it.
@@ -322,12 +322,6 @@ impl<P: Projection> ReadSide<P> {
         let sql = sql.map_err(|error| StoreError::new(StoreErrorKind::Invalid, error.to_string()))?;
         self.store.query(&sql, params).await
     }
-}
-
-/// The newest range that was moved out of the log.
-async fn archived(store: &dyn Store) -> Result<Option<ArchiveState>, StoreError> {
-    let ranges = all_of(store, RecordKind::ARCHIVE, RecordQuery::default()).await?;
-    Ok(ranges.last().map(read::<ArchiveState>).transpose()?)
 }
 
 /// A projection's record.

@@ -11,12 +11,14 @@ use factum_core::{
 use serde::{Deserialize, Serialize};
 
 mod archive;
+mod asked;
 mod migration;
 pub(crate) mod projection;
 mod saga;
 mod snapshot;
 
-pub use archive::ArchiveState;
+pub use archive::{ArchiveState, ArchivedStreamState};
+pub use asked::{Answer, AskedState, Compared, Differs, Question};
 pub use migration::{MigrationState, Moved, Path, Stage, StageError, ThingState};
 pub use projection::{CheckingState, ColumnShape, PersonalTable, ProjectionState, TableShape};
 pub use saga::{CommandState, SagaState, ShapeState, TimerState};

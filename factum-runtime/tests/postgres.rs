@@ -5,8 +5,12 @@
 
 #[path = "promises/agree.rs"]
 mod agree;
+#[path = "promises/asked.rs"]
+mod asked;
 #[path = "faults/clocks.rs"]
 mod clocks;
+#[path = "promises/closing.rs"]
+mod closing;
 #[path = "promises/consumer.rs"]
 mod consumer;
 #[path = "promises/contracts.rs"]
@@ -37,8 +41,12 @@ mod place;
 mod projection;
 #[path = "faults/proxy.rs"]
 mod proxy;
+#[path = "promises/read_models.rs"]
+mod read_models;
 #[path = "promises/rebuild.rs"]
 mod rebuild;
+#[path = "promises/rebuild_killed.rs"]
+mod rebuild_killed;
 #[path = "promises/replays.rs"]
 mod replays;
 #[path = "faults/room.rs"]

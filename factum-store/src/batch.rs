@@ -5,6 +5,7 @@
 //! Never takes what is beyond a limit.
 
 use bytes::Bytes;
+use factum_core::closing::Turn;
 use factum_core::envelope::{EVENT_BYTES_MAX, Meta};
 #[cfg(feature = "sqlite")]
 use factum_core::{Appended, Position, Recorded, StreamId, Version};
@@ -46,6 +47,7 @@ pub(crate) struct Batch {
     types: Vec<EventType>,
     /// The tags' hashes of each event, one behind the other.
     hashes: Vec<i64>,
+    turn: Turn,
 }
 
 struct NewEvent {
@@ -82,6 +84,7 @@ impl Batch {
             bytes: Bytes::new(),
             types: Vec::new(),
             hashes: Vec::new(),
+            turn: Turn::of(events).map_err(WriteError::Invalid)?,
         };
         events.iter().try_for_each(|envelope| gate.admit(envelope))?;
         let sealed = gate.seal(events)?;
@@ -148,6 +151,11 @@ impl Batch {
 
     pub(crate) fn types(&self) -> &[EventType] {
         &self.types
+    }
+
+    /// What it does to the life of its stream.
+    pub(crate) fn turn(&self) -> Turn {
+        self.turn
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = &[u8; 16]> {

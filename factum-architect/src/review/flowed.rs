@@ -19,7 +19,7 @@ const REMEMBERED_MAX: usize = 1_000;
 const NAMED_MAX: usize = 20;
 
 /// Types that every system may send.
-const OUR_OWN: &str = "subject.forgotten";
+const OUR_OWN: [&str; 3] = ["subject.forgotten", "stream.closed", "stream.reopened"];
 
 const UNDECLARED: &str = "code/undeclared-event";
 const UNUSED: &str = "code/declared-unused";
@@ -103,7 +103,7 @@ impl<'d> Flowed<'d> {
         };
         let name = event.event_type.clone();
         add(&mut self.events, &name, 1);
-        if name == OUR_OWN {
+        if OUR_OWN.contains(&name.as_str()) {
             return;
         }
         let Some(known) = self.view.contract(&name) else {

@@ -1,22 +1,22 @@
-//! `factum stream`: the history of one stream, version by version, now or as it was; and whether snapshots are of it.
+//! `factum stream`: the history of one stream, version by version, now or as it was; its end; its state,
+//! and whether snapshots of it are right.
+
+use std::collections::VecDeque;
 
 use clap::Subcommand;
 use factum_core::{Direction, Query, Recorded, StreamId, Timestamp};
 use factum_runtime::Admin;
-use factum_runtime::admin::{Made, SnapshotInfo};
-use serde::Serialize;
 
 use super::{Cx, Done, log};
 use crate::error::CliError;
-use crate::output::{Cell, Column, Style, Table, counted, printable_line};
-use crate::reach;
+use crate::output::{counted, printable_line};
 use crate::reveal::Reveal;
 use crate::select::Place;
 
-/// Most events of one answer.
-const EVENTS_MAX: usize = 100_000;
+mod life;
+mod snapshots;
 
-/// Show the history of one stream, now or as it was; check snapshots
+/// Show the history of one stream, now or as it was; close and archive it; check snapshots
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
@@ -37,39 +37,49 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Say whether snapshots were made of the events that the log holds
+    /// Say whether the state that snapshots hold is what their events give
     ///
-    /// Each snapshot has a hash over the ids of its events. What a decider makes of them is told where its code is, by
-    /// `verify_snapshot`. Exits 1 when one is of other events.
-    Verify {
-        /// The stream; all when none is named
-        stream: Option<StreamId>,
-    },
-}
-
-#[derive(Debug, Serialize)]
-struct SnapshotsJson<'a> {
-    snapshots: Vec<SnapshotJson<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct SnapshotJson<'a> {
-    stream: &'a str,
-    decider: &'a str,
-    version: u64,
-    bytes: usize,
-    made: &'static str,
-    why: &'a str,
+    /// A running app folds the events again, because it has the code: one that declares the decider with
+    /// `App::decider`. A snapshot that cannot be read counts as not there, and is written anew. Exits 1 when one differs.
+    Verify(snapshots::Verify),
+    /// Show the state of a stream, now or as it was, as a running app folds it
+    ///
+    /// The app is one that declares the decider with `App::decider`. States that hold personal values are not told.
+    State(snapshots::State),
+    /// Close a stream: appends to it are refused from then on
+    ///
+    /// That it was closed is the last event of the stream, which consumers hear, and the audit says by whom.
+    Close(life::Close),
+    /// Open a closed stream again
+    Reopen(life::Reopen),
+    /// Move a closed stream into a file of its own; the event that closed it stays
+    ///
+    /// The file is a store: `factum stream order-42 --store FILE` reads it. Events are copied and compared before the
+    /// first leaves the log; stopped by whatever, the same command goes on.
+    Archive(life::Archive),
+    /// Put a stream back that was moved into a file; it stays closed, and the file stays as it is
+    Restore(life::Restore),
 }
 
 pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     match (args.action, args.stream) {
-        (Some(Action::Verify { stream }), _) => verify(cx, stream.as_ref()).await,
+        (Some(Action::Verify(args)), _) => snapshots::verify(cx, args).await,
+        (Some(Action::State(args)), _) => snapshots::state(cx, args).await,
+        (Some(Action::Close(args)), _) => life::close(cx, args).await,
+        (Some(Action::Reopen(args)), _) => life::reopen(cx, args).await,
+        (Some(Action::Archive(args)), _) => life::archive(cx, args).await,
+        (Some(Action::Restore(args)), _) => life::restore(cx, args).await,
         (None, Some(stream)) => {
             let (admin, eyes) = args.reveal.open(&cx.settings).await?;
             let mut events = history(&admin, &stream, args.last as usize, args.as_of).await?;
             eyes.look(&admin, stream.as_str(), &mut events).await?;
-            log::print(cx, &events)
+            let out = admin.archived_stream(&stream).await?;
+            let done = log::print(cx, &events)?;
+            if let Some(out) = out.filter(|_| !cx.out.is_json()) {
+                let (events, file) = (counted(out.events, "earlier event"), printable_line(&out.to));
+                cx.out.line(format!("{events} in {file}: `factum stream {stream} --store {file}`"))?;
+            }
+            Ok(done)
         }
         (None, None) => Err(CliError::usage("name a stream, such as order-42")),
     }
@@ -82,21 +92,31 @@ async fn history(
     last: usize,
     as_of: Option<Place>,
 ) -> Result<Vec<Recorded>, CliError> {
-    let query = Query { kind: None, ..Query::stream(stream.clone()) };
+    let mut query = Query { kind: None, limit: Query::LIMIT_MAX, ..Query::stream(stream.clone()) };
     let Some(as_of) = as_of else {
         let query = Query { direction: Direction::Backward, ..query };
         let mut events = admin.read_all(query, last).await?;
         events.reverse();
         return if events.is_empty() { Err(nothing_of(stream)) } else { Ok(events) };
     };
-    let mut events = admin.read_all(query, EVENTS_MAX).await?;
-    if events.is_empty() {
-        return Err(nothing_of(stream));
+    let (is_beyond, mut newest, mut is_there) = (beyond(admin, as_of).await?, VecDeque::new(), false);
+    loop {
+        let page = admin.store().read(&query).await?;
+        for event in page.events {
+            is_there = true;
+            if is_beyond(&event) {
+                return Ok(newest.into());
+            }
+            newest.push_back(event);
+            if newest.len() > last {
+                newest.pop_front();
+            }
+        }
+        if !page.more {
+            return if is_there { Ok(newest.into()) } else { Err(nothing_of(stream)) };
+        }
+        query.after = page.end;
     }
-    let is_beyond = beyond(admin, as_of).await?;
-    let end = events.iter().position(is_beyond).unwrap_or(events.len());
-    events.truncate(end);
-    Ok(events.split_off(end.saturating_sub(last)))
 }
 
 fn nothing_of(stream: &StreamId) -> CliError {
@@ -113,62 +133,4 @@ async fn beyond(admin: &Admin, as_of: Place) -> Result<Box<dyn Fn(&Recorded) -> 
         Place::Time(time) => Box::new(after(time)),
         Place::Ago(length) => Box::new(after(admin.store().now().await?.minus(length))),
     })
-}
-
-async fn verify(cx: &mut Cx<'_>, stream: Option<&StreamId>) -> Result<Done, CliError> {
-    let admin = reach::admin(&cx.settings)?;
-    let infos = cx.out.bar("reading streams").during(admin.snapshots(stream)).await?;
-    let others = infos.iter().filter(|info| matches!(info.made, Made::OfOthers(_))).count();
-    let done = if others == 0 { Done::Clean } else { Done::Findings };
-    if cx.out.is_json() {
-        cx.out.json(&SnapshotsJson { snapshots: infos.iter().map(json).collect() })?;
-        return Ok(done);
-    }
-    if infos.is_empty() {
-        cx.out.line("no snapshots are kept")?;
-        return Ok(done);
-    }
-    let mut table = Table::new([
-        Column::Left("stream"),
-        Column::Left("decider"),
-        Column::Right("version"),
-        Column::Cut("made of"),
-    ]);
-    for info in &infos {
-        let (style, text) = match &info.made {
-            Made::OfTheLog => (Style::Green, "the log".to_owned()),
-            Made::OfOthers(why) => (Style::Red, format!("not the log: {}", printable_line(why))),
-            Made::Archived => (Style::Dim, "not told: earlier events were archived".to_owned()),
-        };
-        table.row([
-            Cell::styled(Style::Bold, &info.stream),
-            info.decider.clone().into(),
-            info.version.to_string().into(),
-            Cell::styled(style, text),
-        ]);
-    }
-    cx.out.table(&table)?;
-    let all = counted(infos.len() as u64, "snapshot");
-    let verdict = match others {
-        0 => "none of other events".to_owned(),
-        others => format!("{others} of other events"),
-    };
-    cx.out.line(format!("{all}, {verdict}"))?;
-    Ok(done)
-}
-
-fn json(info: &SnapshotInfo) -> SnapshotJson<'_> {
-    let (made, why) = match &info.made {
-        Made::OfTheLog => ("log", ""),
-        Made::OfOthers(why) => ("others", why.as_str()),
-        Made::Archived => ("archived", ""),
-    };
-    SnapshotJson {
-        stream: &info.stream,
-        decider: &info.decider,
-        version: info.version.number(),
-        bytes: info.bytes,
-        made,
-        why,
-    }
 }

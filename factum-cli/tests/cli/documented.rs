@@ -372,7 +372,7 @@ async fn what_is_printed_as_json_is_what_the_page_says() {
     }
     let mut tried: BTreeSet<&str> = sections.iter().chain(of_sagas).map(|(section, _)| *section).collect();
     tried.extend(crate::projections::DOCUMENTED);
-    tried.insert(crate::streams::DOCUMENTED);
+    tried.extend(crate::streams::DOCUMENTED);
     let told = tables.keys().filter(|heading| {
         heading.starts_with("factum") && !heading.ends_with("completions") && !heading.ends_with("mcp")
     });

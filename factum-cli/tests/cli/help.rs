@@ -6,11 +6,16 @@ use crate::look::shown;
 use crate::terminal::Terminal;
 
 /// Commands that stand at the end of a command line.
-pub(crate) const COMMANDS: [&[&str]; 78] = [
+pub(crate) const COMMANDS: [&[&str]; 83] = [
     &["tail"],
     &["log"],
     &["stream"],
     &["stream", "verify"],
+    &["stream", "state"],
+    &["stream", "close"],
+    &["stream", "reopen"],
+    &["stream", "archive"],
+    &["stream", "restore"],
     &["event"],
     &["trace"],
     &["search"],

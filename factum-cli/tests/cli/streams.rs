@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use factum_core::{Decider, Guard, RecordKind, RecordQuery, Snapshots, Store, StreamId};
 use factum_runtime::state::{SnapshotState, read};
-use factum_runtime::{ExecuteOptions, execute};
+use factum_runtime::{App, ExecuteOptions, execute};
 use insta::assert_snapshot;
 
 use crate::documented::{agree, tables};
@@ -12,8 +12,15 @@ use crate::look::shown;
 use crate::sample::{Placed, empty, open};
 use crate::terminal::Terminal;
 
-/// The section of the page that needs snapshots.
-pub(crate) const DOCUMENTED: &str = "factum stream verify";
+/// Sections of the page that need snapshots, or a stream that ends.
+pub(crate) const DOCUMENTED: [&str; 6] = [
+    "factum stream verify",
+    "factum stream state",
+    "factum stream close",
+    "factum stream reopen",
+    "factum stream archive",
+    "factum stream restore",
+];
 
 /// An order that may be placed again and again.
 struct Orders;
@@ -49,14 +56,14 @@ async fn orders() -> Terminal {
             execute::<Orders>(store.as_ref(), &stream, order.to_owned(), &options).await.unwrap();
         }
     }
-    spoil(store.as_ref(), "order-2").await;
+    change(store.as_ref(), "order-2", |state| state.folded ^= 1).await;
     shop
 }
 
-async fn spoil(store: &dyn Store, stream: &str) {
+async fn change(store: &dyn Store, stream: &str, change: impl FnOnce(&mut SnapshotState)) {
     let found = store.find(RecordKind::SNAPSHOT, &RecordQuery::group(stream)).await.unwrap().remove(0);
     let mut state = read::<SnapshotState>(&found).unwrap();
-    state.folded ^= 1;
+    change(&mut state);
     let record = state.record(&stream.parse().unwrap(), Orders::snapshots().unwrap().name());
     let mut work = store.begin().await.unwrap();
     work.put(record, Guard::At(found.revision));
@@ -74,9 +81,62 @@ async fn a_stream_is_shown_as_it_was_and_snapshots_of_other_events_are_found() {
         ["stream", "order-9", "--as-of", "2"],
         ["stream", "order-1", "--as-of", "soon"],
         ["stream"],
-        ["stream", "verify"],
+        ["stream", "verify", "--ids"],
+        ["stream", "verify", "--ids", "order-1"],
         ["stream", "verify", "order-1"],
         ["stream", "verify", "order-9"],
+        ["stream", "state", "order-1"],
     ));
-    agree(&shop, &tables(), DOCUMENTED, &[&["stream", "verify"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_app_says_whether_snapshots_are_right_and_what_a_state_was() {
+    let shop = orders().await;
+    let store = open(&shop);
+    let running = App::new(store.clone()).decider::<Orders>().start().await.unwrap();
+    change(store.as_ref(), "order-1", |state| state.state = "7".to_owned()).await;
+    assert_snapshot!(shown!(
+        shop,
+        ["stream", "verify"],
+        ["stream", "verify", "order-1", "--json"],
+        ["stream", "verify", "order-2"],
+        ["stream", "state", "order-2"],
+        ["stream", "state", "order-2", "--as-of", "1"],
+        ["stream", "state", "order-2", "--as-of", "2000-01-01", "--decider", "orders"],
+        ["stream", "state", "order-2", "--json"],
+    ));
+    let [verify, state, ..] = DOCUMENTED;
+    agree(&shop, &tables(), verify, &[&["stream", "verify"]]);
+    agree(&shop, &tables(), state, &[&["stream", "state", "order-1"]]);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_closed_moved_into_a_file_and_put_back() {
+    let shop = orders().await;
+    assert_snapshot!(shown!(
+        shop,
+        ["stream", "archive", "order-1", "order-1.db"],
+        ["stream", "close", "order-1", "--why", "paid and delivered"],
+        ["stream", "close", "order-1"],
+        ["stream", "close", "order-9"],
+        ["stream", "archive", "order-1", "postgres://db/old"],
+        ["stream", "archive", "order-1", "order-1.db"],
+        ["stream", "archive", "order-1", "order-1.db"],
+        ["stream", "order-1"],
+        ["stream", "order-1", "--store", "order-1.db"],
+        ["stream", "verify", "--ids", "order-1"],
+        ["check"],
+        ["stream", "restore", "order-1", "order-1.db"],
+        ["stream", "restore", "order-1", "order-1.db"],
+        ["stream", "reopen", "order-1"],
+        ["stream", "reopen", "order-1"],
+        ["stream", "order-1"],
+    ));
+    let tables = tables();
+    let [.., close, reopen, archive, restore] = DOCUMENTED;
+    agree(&shop, &tables, close, &[&["stream", "close", "order-2"]]);
+    agree(&shop, &tables, archive, &[&["stream", "archive", "order-2", "order-2.db"]]);
+    agree(&shop, &tables, restore, &[&["stream", "restore", "order-2", "order-2.db"]]);
+    agree(&shop, &tables, reopen, &[&["stream", "reopen", "order-2"]]);
 }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use factum_core::closing::{Turn, is_closing};
 use factum_core::{
     Appended, Conflict, Direction, Envelope, EventId, Expected, Page, Position, Query, Recorded, StreamId,
     Version,
@@ -14,6 +15,7 @@ use factum_core::{
 pub(super) enum AppendRefusal {
     Conflict(Conflict),
     PartlyKnown(EventId),
+    Closed { stream: StreamId, version: Version },
     Invalid(String),
 }
 
@@ -44,6 +46,9 @@ impl Log {
             };
         }
         self.judge(stream, expected)?;
+        if self.is_closed(stream) && !Turn::of(&events).map_err(AppendRefusal::Invalid)?.opens {
+            return Err(AppendRefusal::Closed { stream: stream.clone(), version: self.version(stream) });
+        }
         for envelope in events {
             self.push(stream, envelope);
         }
@@ -130,6 +135,11 @@ impl Log {
             (false, Direction::Backward) => query.after,
         };
         Page { events, end, more, head: self.head() }
+    }
+
+    fn is_closed(&self, stream: &StreamId) -> bool {
+        let last = self.events.iter().rev().find(|event| event.stream == *stream);
+        last.is_some_and(|event| is_closing(&event.envelope.event_type.name))
     }
 
     fn version(&self, stream: &StreamId) -> Version {

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use factum_core::closing::Turn;
 use factum_core::envelope::EVENT_BYTES_MAX;
 use factum_core::{
     Appended, Commit, Envelope, Expected, Gate, Guard, Lock, Page, Query, Record, RecordKind, RecordQuery,
@@ -61,6 +62,7 @@ impl ModelWork {
         if events.is_empty() {
             return Err(WriteError::Invalid("an append needs at least one event".to_owned()));
         }
+        Turn::of(events).map_err(WriteError::Invalid)?;
         let mut ids = HashSet::new();
         for event in events {
             if event.data.len() > EVENT_BYTES_MAX {
@@ -89,6 +91,9 @@ impl Write {
                 Err(AppendRefusal::Conflict(conflict)) => Err(Commit::Conflict(conflict)),
                 Err(AppendRefusal::PartlyKnown(known)) => {
                     Err(Commit::Failed(WriteError::PartlyKnown { known }))
+                }
+                Err(AppendRefusal::Closed { stream, version }) => {
+                    Err(Commit::Failed(WriteError::Closed { stream, version }))
                 }
                 Err(AppendRefusal::Invalid(message)) => Err(Commit::Failed(WriteError::Invalid(message))),
             },

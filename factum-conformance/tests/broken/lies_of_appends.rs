@@ -53,6 +53,16 @@ spoils!(
     }
 );
 spoils!(
+    /// Takes the end of a stream for an event like any other.
+    NeverCloses, |events| {
+        for event in &mut events {
+            if event.event_type == StreamClosed::TYPE {
+                event.event_type = EventType::event("stream.ended", 1, "stream", "stream.ended");
+            }
+        }
+    }
+);
+spoils!(
     /// Keeps milliseconds.
     RoundsTimes, |events| {
         for event in &mut events {

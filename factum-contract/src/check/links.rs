@@ -1,5 +1,6 @@
 //! Names that point elsewhere must point at something.
 
+use factum_core::closing::is_turn;
 use factum_core::{Event as _, EventName, Kind, SubjectForgotten};
 
 use crate::catalog::Catalog;
@@ -137,7 +138,7 @@ impl Links<'_> {
 
     fn contract(&self, name: &Placed<EventName>, kind: Option<Kind>, findings: &mut Findings<'_>) {
         let Some(contract) = self.catalog.versions(name.as_str()).next_back() else {
-            if name.value == SubjectForgotten::TYPE.name {
+            if name.value == SubjectForgotten::TYPE.name || is_turn(&name.value) {
                 return;
             }
             let message = format!("there is no contract `{}`", name.value);

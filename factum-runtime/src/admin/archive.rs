@@ -8,15 +8,15 @@
 use std::collections::HashSet;
 
 use factum_core::{
-    Commit, Direction, EventId, Guard, Maintenance, Position, Query, RecordKind, RecordQuery, Recorded,
-    Store, Timestamp,
+    Commit, Direction, Event as _, EventId, Guard, Maintenance, Position, Query, RecordKind, RecordQuery,
+    Recorded, Store, StoreError, StreamClosed, Timestamp,
 };
 
 use super::copy::take_over;
 use super::follow::Progress;
 use super::{Admin, AdminError, Which, all_of};
 use crate::instance::as_store_error;
-use crate::state::{ArchiveState, read};
+use crate::state::{ArchiveState, ArchivedStreamState, read};
 
 /// What moving a range out would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -304,6 +304,7 @@ impl Admin {
 
     /// Refuses to begin where the log was moved out.
     pub(super) async fn refuse_archived(&self, what: &str, after: Position) -> Result<(), AdminError> {
+        self.refuse_archived_streams(what, after).await?;
         let ranges = self.archives().await?;
         let Some(last) = ranges.last().filter(|range| range.up_to > after) else { return Ok(()) };
         Err(AdminError::Refused(format!(
@@ -327,15 +328,34 @@ impl Admin {
         commit(work).await
     }
 
-    /// Positions that a letter points to: dead, refused or parked.
+    /// Positions that a letter points to, dead, refused or parked, and those of events that keep a stream closed.
     async fn spared(&self, after: Position, up_to: Position) -> Result<HashSet<Position>, AdminError> {
-        let mut spared = HashSet::new();
+        let mut spared = self.ends(after, up_to).await?;
         for which in [Which::Dead, Which::Refused, Which::Parked] {
             let letters = self.letters(which, None).await?;
             let at = letters.iter().filter_map(|letter| letter.troubled.position);
             spared.extend(at.filter(|at| *at > after && *at <= up_to));
         }
         Ok(spared)
+    }
+
+    /// Positions of the events that keep streams closed.
+    async fn ends(&self, after: Position, up_to: Position) -> Result<HashSet<Position>, AdminError> {
+        let mut ends = HashSet::new();
+        let mut query = Query { types: vec![StreamClosed::TYPE.name], ..within(after, up_to) };
+        loop {
+            let page = self.store.read(&query).await?;
+            for event in page.events {
+                // One behind which the stream was opened again may go.
+                if self.last_of(&event.stream).await?.position == event.position {
+                    ends.insert(event.position);
+                }
+            }
+            if !page.more {
+                return Ok(ends);
+            }
+            query.after = page.end;
+        }
     }
 
     /// How many events a range has, and when the first and the last of them happened.
@@ -359,6 +379,20 @@ impl Admin {
             query.after = page.end;
         }
     }
+}
+
+/// Up to where events of the log may be missing, and where the last of them are: with a range, or with a stream.
+pub(crate) async fn moved_out(store: &dyn Store) -> Result<Option<(Position, String)>, StoreError> {
+    let ranges = all_of(store, RecordKind::ARCHIVE, RecordQuery::default()).await?;
+    let range = ranges.last().map(read::<ArchiveState>).transpose()?;
+    let mut last = range.map(|range| (range.up_to, range.to));
+    for record in all_of(store, RecordKind::ARCHIVED_STREAM, RecordQuery::default()).await? {
+        let out = read::<ArchivedStreamState>(&record)?;
+        if last.as_ref().is_none_or(|(up_to, _)| *up_to < out.up_to) {
+            last = Some((out.up_to, out.to));
+        }
+    }
+    Ok(last)
 }
 
 /// Everything behind a position up to another one.

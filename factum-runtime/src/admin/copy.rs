@@ -17,7 +17,7 @@ use crate::instance::as_store_error;
 use crate::state::{ArchiveState, ProjectionState, SlotState, read, to_bytes};
 
 /// Kinds of records that are copied: all but leases, and projections, which are made anew.
-const KINDS: [RecordKind; 17] = [
+const KINDS: [RecordKind; 18] = [
     RecordKind::SLOT,
     RecordKind::CONSUMER,
     RecordKind::MARK,
@@ -31,6 +31,7 @@ const KINDS: [RecordKind; 17] = [
     RecordKind::COMMAND,
     RecordKind::REPLY,
     RecordKind::SNAPSHOT,
+    RecordKind::ARCHIVED_STREAM,
     RecordKind::CONTRACT,
     RecordKind::KEYS,
     RecordKind::AUDIT,

@@ -151,11 +151,11 @@ impl Admin {
     pub async fn drop_retired(&self, name: &ConsumerName) -> Result<(Vec<String>, Vec<String>), AdminError> {
         let instance = Instance::new(Vec::new());
         let (mut kept, mut go) = (Vec::new(), Vec::new());
-        for suffix in self.projection(name).await?.1.retired {
+        for suffix in self.any_projection(name).await?.1.retired {
             let is_filled = is_filled(self.store().as_ref(), &filler(name, &suffix)?, &instance).await?;
             if is_filled { kept.push(suffix) } else { go.push(suffix) }
         }
-        self.change_projection(name, Some("drop"), |state| {
+        self.change_any_projection(name, Some("drop"), |state| {
             state.retired.retain(|suffix| !go.contains(suffix));
             state.dropping.extend(
                 go.iter().filter(|suffix| !state.dropping.contains(suffix)).cloned().collect::<Vec<_>>(),
@@ -165,28 +165,33 @@ impl Admin {
         .await?;
         // The app may be there first.
         sweep(self.store().as_ref(), name, &instance).await?;
-        let left = self.projection(name).await?.1.dropping;
+        let left = self.any_projection(name).await?.1.dropping;
         let (stay, gone) = go.into_iter().partition(|suffix| left.contains(suffix));
         kept.extend::<Vec<String>>(stay);
         Ok((gone, kept))
     }
 
-    /// A projection's record, and what stands in it.
+    /// The record of a projection that follows the log, and what stands in it.
     pub(super) async fn projection(
         &self,
         name: &ConsumerName,
     ) -> Result<(Record, ProjectionState), AdminError> {
+        let (record, state) = self.any_projection(name).await?;
+        if !record.group.is_empty() {
+            return Err(AdminError::Refused(format!(
+                "projection {name} is inline: its tables change with each append, and are filled anew from the log when an app starts that raised its VERSION"
+            )));
+        }
+        Ok((record, state))
+    }
+
+    async fn any_projection(&self, name: &ConsumerName) -> Result<(Record, ProjectionState), AdminError> {
         let record = self.store().find_one(RecordKind::PROJECTION, name.as_str()).await?;
         let record = record.ok_or_else(|| AdminError::Unknown {
             what: "projection",
             name: name.to_string(),
             hint: "`factum projections` lists them".to_owned(),
         })?;
-        if !record.group.is_empty() {
-            return Err(AdminError::Refused(format!(
-                "projection {name} is inline: its tables are filled where they are declared, and anew when its VERSION is raised"
-            )));
-        }
         let state = read::<ProjectionState>(&record)?;
         Ok((record, state))
     }
@@ -198,15 +203,26 @@ impl Admin {
         action: Option<&str>,
         change: impl Fn(&mut ProjectionState) -> Result<(), AdminError> + Send + Sync,
     ) -> Result<ProjectionState, AdminError> {
+        self.projection(name).await?;
+        self.change_any_projection(name, action, change).await
+    }
+
+    async fn change_any_projection(
+        &self,
+        name: &ConsumerName,
+        action: Option<&str>,
+        change: impl Fn(&mut ProjectionState) -> Result<(), AdminError> + Send + Sync,
+    ) -> Result<ProjectionState, AdminError> {
         loop {
-            let (record, before) = self.projection(name).await?;
+            let (record, before) = self.any_projection(name).await?;
             let mut state = before.clone();
             change(&mut state)?;
             if state == before {
                 return Ok(state);
             }
             let mut work = self.store().begin().await?;
-            let new = Record::new(RecordKind::PROJECTION, "", name.as_str(), to_bytes(&state));
+            let new =
+                Record::new(RecordKind::PROJECTION, record.group.as_str(), name.as_str(), to_bytes(&state));
             work.put(new, Guard::At(record.revision));
             if let Some(action) = action {
                 let detail = told(&state);

@@ -1,12 +1,12 @@
 //! Whether the snapshots that a store keeps were made of the events that it holds.
 //!
 //! A snapshot has a hash over the ids of its events, so that this needs no code of the decider. What the decider makes of
-//! the events is for [`verify_snapshot`](crate::verify_snapshot) to say, where the code is.
+//! the events is for a running app to say, which has the code.
 
 use factum_core::{Query, RecordKind, RecordQuery, StreamId, Version};
 
 use super::{Admin, AdminError, all_of};
-use crate::state::{SnapshotState, read};
+use crate::state::{Compared, SnapshotState, read};
 
 /// A snapshot, and whether it can be what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +19,12 @@ pub struct SnapshotInfo {
     pub version: Version,
     /// How long its state is.
     pub bytes: usize,
+    /// The version of the code that it belongs to.
+    pub code: u32,
     /// Whether it was made of the events that the log holds.
     pub made: Made,
+    /// What a running app says of its state; see [`Admin::verify_snapshots`].
+    pub compared: Option<Compared>,
 }
 
 /// What a snapshot was made of.
@@ -28,8 +32,10 @@ pub struct SnapshotInfo {
 pub enum Made {
     /// The events that the log holds.
     OfTheLog,
-    /// Others, or it cannot be read: why. It counts as not there where it cannot be read; else drop it.
+    /// Others: why.
     OfOthers(String),
+    /// It cannot be read, counts as not there, and is written anew when one is due: why.
+    Unreadable(String),
     /// Not told: earlier events of the stream were moved out of the log.
     Archived,
 }
@@ -47,11 +53,14 @@ impl Admin {
         let mut infos = Vec::new();
         for record in all_of(self.store().as_ref(), RecordKind::SNAPSHOT, query).await? {
             let decider = record.id.rsplit_once('/').map_or("", |(_, decider)| decider).to_owned();
-            let (version, bytes, made) = match read::<SnapshotState>(&record) {
-                Ok(kept) => (kept.version, kept.state.len(), self.made(&record.group, &kept).await?),
-                Err(error) => (Version::EMPTY, 0, Made::OfOthers(error.why)),
+            let (version, bytes, code, made) = match read::<SnapshotState>(&record) {
+                Ok(kept) => {
+                    (kept.version, kept.state.len(), kept.code, self.made(&record.group, &kept).await?)
+                }
+                Err(error) => (Version::EMPTY, 0, 0, Made::Unreadable(error.why)),
             };
-            infos.push(SnapshotInfo { stream: record.group, decider, version, bytes, made });
+            let (stream, compared) = (record.group, None);
+            infos.push(SnapshotInfo { stream, decider, version, bytes, code, made, compared });
         }
         Ok(infos)
     }
@@ -60,11 +69,17 @@ impl Admin {
         let Ok(stream) = stream.parse::<StreamId>() else {
             return Ok(Made::OfOthers("it is of no stream".to_owned()));
         };
-        let (mut at, mut folded) = (Version::EMPTY, 0);
+        if self.archived_stream(&stream).await?.is_some() {
+            return Ok(Made::Archived);
+        }
+        let (mut at, mut folded) = (kept.begins, 0);
         let mut query = Query { kind: None, up_to: kept.position, ..Query::stream(stream) };
         loop {
             let page = self.store().read(&query).await?;
             for event in page.events {
+                if event.version <= kept.begins {
+                    continue;
+                }
                 if event.version != at.next() {
                     return Ok(Made::Archived);
                 }

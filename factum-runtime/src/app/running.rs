@@ -28,6 +28,13 @@ pub struct Running {
     watchdog: Mutex<Option<Watchdog>>,
 }
 
+/// Who takes in what is waited for.
+enum Found {
+    Here(Arc<Shared>),
+    /// Another instance, which fills the tables that answer.
+    Elsewhere(ConsumerName),
+}
+
 /// What was waited for did not come in time.
 #[derive(Debug, thiserror::Error)]
 pub enum WaitError {
@@ -102,10 +109,24 @@ impl Running {
         position: Position,
         within: Duration,
     ) -> Result<(), WaitError> {
-        let shared = self.find(consumer).await?;
-        let generation = control(&shared).await?.generation;
         let late = self.core.clock.sleep(within);
         tokio::pin!(late);
+        let shared = loop {
+            let filler = match self.find(consumer).await? {
+                Found::Here(shared) => break shared,
+                Found::Elsewhere(filler) => filler,
+            };
+            let written = crate::admin::checkpoints(self.core.store.as_ref(), &filler).await?;
+            let at = written.into_values().min().unwrap_or_default();
+            if at >= position {
+                return Ok(());
+            }
+            tokio::select! {
+                () = self.core.clock.sleep(Duration::from_millis(20)) => {}
+                () = &mut late => return Err(WaitError::Late { consumer: filler.to_string(), at, position }),
+            }
+        };
+        let generation = control(&shared).await?.generation;
         loop {
             let changed = shared.progress.changed();
             tokio::pin!(changed);
@@ -127,18 +148,22 @@ impl Running {
         }
     }
 
-    async fn find(&self, name: &ConsumerName) -> Result<Arc<Shared>, WaitError> {
+    async fn find(&self, name: &ConsumerName) -> Result<Found, WaitError> {
         if let Some(shared) = self.core.get(name) {
-            return Ok(shared);
+            return Ok(Found::Here(shared));
         }
         let state = state_of(self.core.store.as_ref(), name).await?.unwrap_or_default();
         // Code of an older version than what is live fills tables of its own, and reads those.
         for suffix in state.live.iter().chain(state.retired.iter().rev()) {
             if let Some(shared) = self.core.get(&filler(name, suffix)?) {
-                return Ok(shared);
+                return Ok(Found::Here(shared));
             }
         }
-        Err(WaitError::Unknown(name.clone()))
+        // Code of a newer version reads what is live, until its own tables are.
+        match &state.live {
+            Some(live) if self.core.has_projection(name) => Ok(Found::Elsewhere(filler(name, live)?)),
+            _ => Err(WaitError::Unknown(name.clone())),
+        }
     }
 
     /// How far a consumer has got, and whether that is what the store says, because this process holds no slot of it.

@@ -88,6 +88,10 @@ impl Outcome {
             WriteError::Refused(breach) => {
                 Ok(Self::Refused { reason: format!("emitted-{}", breach.rule), error: breach.to_string() })
             }
+            // It says so at every attempt, until somebody opens the stream.
+            WriteError::Closed { .. } => {
+                Ok(Self::Refused { reason: "stream-closed".to_owned(), error: error.to_string() })
+            }
             WriteError::Store(error) => Err(error),
             WriteError::Sql { source, .. } if source.is_transient() => Err(source),
             WriteError::Sql { sql, source } => {

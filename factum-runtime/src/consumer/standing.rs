@@ -6,13 +6,13 @@
 
 use std::sync::atomic::Ordering;
 
-use factum_core::{Position, RecordKind, RecordQuery, StoreError, StoreErrorKind};
+use factum_core::{Position, StoreError, StoreErrorKind};
 
 use super::Effects;
 use super::shared::Shared;
 use super::slots::{Held, Taken};
-use crate::admin::{all_of, change_control, pause};
-use crate::state::{ArchiveState, read};
+use crate::admin::archive::moved_out;
+use crate::admin::{change_control, pause};
 
 /// Looks where a consumer stands that has just taken slots; false when it is to rest.
 pub(crate) async fn is_within(shared: &Shared, taken: &Taken) -> Result<bool, StoreError> {
@@ -42,12 +42,9 @@ pub(crate) async fn is_within(shared: &Shared, taken: &Taken) -> Result<bool, St
 /// Says that a consumer begins without what was archived, and notes it.
 async fn note_archived(shared: &Shared, held: &[Held]) -> Result<(), StoreError> {
     let start = held.iter().map(|held| held.saved).min().unwrap_or(Position::START);
-    let ranges = all_of(shared.store.as_ref(), RecordKind::ARCHIVE, RecordQuery::default()).await?;
-    let Some(range) = ranges.last().map(read::<ArchiveState>).transpose()? else { return Ok(()) };
-    if range.up_to <= start {
-        return Ok(());
-    }
-    let (name, file, up_to) = (shared.name(), &range.to, range.up_to);
+    let out = moved_out(shared.store.as_ref()).await?;
+    let Some((up_to, file)) = out.filter(|(up_to, _)| *up_to > start) else { return Ok(()) };
+    let name = shared.name();
     tracing::warn!(
         consumer = %name, %up_to, %file,
         "the consumer is new and begins without what was archived: `factum archive restore FILE`, then `factum \

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use factum_core::closing::is_turn;
 use factum_core::{
-    Breach, Decider, DecodeError, EventSet, EventType, Gate, Guard, KeysError, Kind, Page, Position, Query,
-    RecordKind, RecordQuery, Recorded, Snapshots, Store, StoreError, StreamId, Timestamp, Unopened, Version,
-    Work,
+    Breach, Decider, DecodeError, Direction, EventName, EventSet, EventType, Gate, Guard, KeysError, Kind,
+    Page, Position, Query, RecordKind, RecordQuery, Recorded, Snapshots, Store, StoreError, StreamId,
+    Timestamp, Unopened, Version, Work,
 };
 use tokio::time::Instant;
 
@@ -31,7 +32,7 @@ pub enum LoadError {
     Decode(#[from] DecodeError),
     /// Events of the stream were moved out of the log.
     #[error(
-        "stream {stream} begins with version {first} here: earlier events were archived; put them back with `factum archive restore FILE`"
+        "stream {stream} begins with version {first} here: earlier events were archived; put them back with `factum archive restore FILE`, or with `factum stream restore {stream} FILE` where the stream was archived alone"
     )]
     Archived {
         /// The stream.
@@ -85,10 +86,20 @@ pub async fn state_of<D: Decider>(
     stream: &StreamId,
     as_of: AsOf,
 ) -> Result<StateAt<D::State>, LoadError> {
+    told::<D>(store, stream, as_of).await.map(|(at, _)| at)
+}
+
+/// The same, and whether the state may hold personal values.
+pub(crate) async fn told<D: Decider>(
+    store: &dyn Store,
+    stream: &StreamId,
+    as_of: AsOf,
+) -> Result<(StateAt<D::State>, bool), LoadError> {
     let mut work = store.begin().await?;
-    let Loaded { state, version, position, .. } =
-        load::<D>(work.as_mut(), stream, Loaded::default(), as_of).await?;
-    Ok(StateAt { state, version, position })
+    let start = Loaded { notes_keys: true, ..Loaded::default() };
+    let Loaded { state, version, position, keys, .. } =
+        load::<D>(work.as_mut(), stream, start, as_of).await?;
+    Ok((StateAt { state, version, position }, !keys.is_empty()))
 }
 
 /// What became of comparing a snapshot with its events.
@@ -126,11 +137,19 @@ pub async fn verify_snapshot<D: Decider>(
     store: &dyn Store,
     stream: &StreamId,
 ) -> Result<SnapshotVerdict, LoadError> {
-    let Some(policy) = D::snapshots() else { return Ok(SnapshotVerdict::Absent) };
+    verified::<D>(store, stream).await.map(|(verdict, _)| verdict)
+}
+
+/// The same, and whether the state may hold personal values.
+pub(crate) async fn verified<D: Decider>(
+    store: &dyn Store,
+    stream: &StreamId,
+) -> Result<(SnapshotVerdict, bool), LoadError> {
+    let Some(policy) = D::snapshots() else { return Ok((SnapshotVerdict::Absent, false)) };
     let mut work = store.begin().await?;
     let kept = match kept::<D>(work.as_mut(), stream, &policy).await? {
-        Kept::None => return Ok(SnapshotVerdict::Absent),
-        Kept::Unusable(why) => return Ok(SnapshotVerdict::Ignored { why }),
+        Kept::None => return Ok((SnapshotVerdict::Absent, false)),
+        Kept::Unusable(why) => return Ok((SnapshotVerdict::Ignored { why }, false)),
         Kept::Good(kept, _) => kept,
     };
     let start = Loaded { skips_snapshot: true, ..Loaded::default() };
@@ -139,10 +158,12 @@ pub async fn verify_snapshot<D: Decider>(
     let folded_text = text.map_err(|error| invalid(format!("the state has no JSON form: {error}")))?;
     let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
     let is_same = folded.version == kept.version && value(&kept.state) == value(&folded_text);
-    Ok(match is_same {
+    let is_personal = !kept.keys.is_empty() || !folded.keys.is_empty();
+    let verdict = match is_same {
         true => SnapshotVerdict::Agrees { version: kept.version },
         false => SnapshotVerdict::Differs { version: kept.version, kept: kept.state, folded: folded_text },
-    })
+    };
+    Ok((verdict, is_personal))
 }
 
 fn invalid(message: String) -> StoreError {
@@ -154,12 +175,16 @@ pub(super) struct Loaded<S> {
     pub(super) state: S,
     pub(super) version: Version,
     pub(super) position: Position,
+    /// The version behind which the folding began.
+    begins: Version,
     folded: u64,
     keys: BTreeSet<String>,
     /// The version at which the state was kept last.
     kept_at: Version,
     took: Duration,
     skips_snapshot: bool,
+    /// Whether the keys of its events are noted though no snapshot is kept.
+    notes_keys: bool,
 }
 
 impl<S: Default> Default for Loaded<S> {
@@ -168,12 +193,24 @@ impl<S: Default> Default for Loaded<S> {
             state: S::default(),
             version: Version::EMPTY,
             position: Position::START,
+            begins: Version::EMPTY,
             folded: 0,
             keys: BTreeSet::new(),
             kept_at: Version::EMPTY,
             took: Duration::ZERO,
             skips_snapshot: false,
+            notes_keys: false,
         }
+    }
+}
+
+impl<S: Default> Loaded<S> {
+    /// Forgets what came before this event, which says it all.
+    fn begin_with(&mut self, summary: &Recorded) {
+        let before = Version::at(summary.version.number() - 1);
+        (self.state, self.folded, self.keys) = (S::default(), 0, BTreeSet::new());
+        (self.version, self.begins) = (before, before);
+        self.position = Position::at(summary.position.number() - 1);
     }
 }
 
@@ -186,7 +223,7 @@ pub(super) async fn load<D: Decider>(
 ) -> Result<Loaded<D::State>, LoadError> {
     let began = Instant::now();
     let policy = D::snapshots();
-    let has_keys = policy.is_some() && work.gate().keys().is_some();
+    let has_keys = (policy.is_some() || loaded.notes_keys) && work.gate().keys().is_some();
     let mut query = Query { kind: None, ..Query::stream(stream.clone()) };
     if let (Some(policy), Version::EMPTY, false) = (&policy, loaded.version, loaded.skips_snapshot) {
         match kept::<D>(work, stream, policy).await? {
@@ -196,6 +233,7 @@ pub(super) async fn load<D: Decider>(
                     state,
                     version: kept.version,
                     position: kept.position,
+                    begins: kept.begins,
                     folded: kept.folded,
                     keys: kept.keys.into_iter().collect(),
                     kept_at: kept.version,
@@ -208,7 +246,13 @@ pub(super) async fn load<D: Decider>(
             }
         }
     }
+    let summaries: Vec<EventName> = D::summaries().into_iter().map(|known| known.name).collect();
+    if let Some(summary) = last_summary(work, stream, &summaries, loaded.position, as_of).await? {
+        loaded.begin_with(&summary);
+    }
     query.after = loaded.position;
+    // The first event that stands where an earlier one is missing, until a summary makes up for it.
+    let mut lacks = None;
     'pages: loop {
         let page: Page = work.read(&query).await?;
         for event in page.events {
@@ -217,11 +261,18 @@ pub(super) async fn load<D: Decider>(
                 AsOf::Version(version) => event.version > version,
                 AsOf::Time(time) => event.envelope.time > time,
             };
+            let is_next = event.version == loaded.version.next();
             if is_beyond {
+                lacks = lacks.or((!is_next).then_some(event.version));
                 break 'pages;
             }
-            if event.version.number() != loaded.version.number() + 1 {
-                return Err(LoadError::Archived { stream: stream.clone(), first: event.version });
+            let is_summary = summaries.contains(&event.envelope.event_type.name);
+            if is_summary && (lacks.is_some() || !is_next) {
+                loaded.begin_with(&event);
+                lacks = None;
+            } else if lacks.is_some() || !is_next {
+                lacks = lacks.or(Some(event.version));
+                continue;
             }
             (loaded.version, loaded.position) = (event.version, event.position);
             if policy.is_some() {
@@ -230,8 +281,13 @@ pub(super) async fn load<D: Decider>(
             if has_keys {
                 loaded.keys.extend(tombstone::of_sealed(&event.envelope.data));
             }
-            // Commands may be recorded in the same stream; they are requests, and change nothing.
-            if event.envelope.event_type.kind == Kind::Event {
+            // Commands may be recorded in the same stream; they are requests, and change nothing. Nor does the stream's
+            // own end, unless the decider wants to know.
+            let written = &event.envelope.event_type;
+            let is_told = written.kind == Kind::Event
+                && (!is_turn(&written.name)
+                    || D::Event::types().iter().any(|known| known.name == written.name));
+            if is_told {
                 let event = decode::<D::Event>(work.gate().as_ref(), event)?;
                 loaded.state = D::evolve(loaded.state, &event);
             }
@@ -241,8 +297,38 @@ pub(super) async fn load<D: Decider>(
         }
         query.after = page.end;
     }
+    if let Some(first) = lacks {
+        return Err(LoadError::Archived { stream: stream.clone(), first });
+    }
     loaded.took = began.elapsed();
     Ok(loaded)
+}
+
+/// The last summary of a stream behind a position. As of a time none is looked for: times may not rise as versions do.
+async fn last_summary(
+    work: &mut dyn Work,
+    stream: &StreamId,
+    summaries: &[EventName],
+    after: Position,
+    as_of: AsOf,
+) -> Result<Option<Recorded>, StoreError> {
+    if summaries.is_empty() || matches!(as_of, AsOf::Time(_)) {
+        return Ok(None);
+    }
+    let (types, direction) = (summaries.to_vec(), Direction::Backward);
+    let mut query = Query { types, direction, limit: 1, ..Query::stream(stream.clone()).after(after) };
+    loop {
+        let page = work.read(&query).await?;
+        let is_within =
+            |event: &Recorded| !matches!(as_of, AsOf::Version(version) if event.version > version);
+        if let Some(summary) = page.events.into_iter().find(is_within) {
+            return Ok(Some(summary));
+        }
+        if !page.more {
+            return Ok(None);
+        }
+        query.up_to = Position::at(page.end.number().saturating_sub(1));
+    }
 }
 
 fn is_within(kept: &SnapshotState, as_of: AsOf) -> bool {
@@ -334,6 +420,7 @@ pub(super) async fn keep<D: Decider>(
         code: policy.version(),
         version: loaded.version,
         position: loaded.position,
+        begins: loaded.begins,
         folded: loaded.folded,
         keys: loaded.keys.iter().cloned().collect(),
         state,
@@ -344,7 +431,7 @@ pub(super) async fn keep<D: Decider>(
 }
 
 /// The event behind a recorded one, brought to the contract version that the code knows.
-pub(super) fn decode<E: EventSet>(gate: &dyn Gate, event: Recorded) -> Result<E, LoadError> {
+pub(crate) fn decode<E: EventSet>(gate: &dyn Gate, event: Recorded) -> Result<E, LoadError> {
     let written = &event.envelope.event_type;
     let known: Option<EventType> = E::types().into_iter().find(|known| known.name == written.name);
     let opened = match &known {

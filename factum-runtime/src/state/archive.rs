@@ -1,6 +1,6 @@
-//! What is kept of a range of the log that was moved out of it.
+//! What is kept of a range of the log, or of a stream, that was moved out of it.
 
-use factum_core::{EventId, Position, Record, RecordKind, Timestamp};
+use factum_core::{EventId, Position, Record, RecordKind, StreamId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{State, to_bytes};
@@ -42,5 +42,38 @@ impl ArchiveState {
     #[must_use]
     pub fn id(up_to: Position) -> String {
         format!("{:020}", up_to.number())
+    }
+}
+
+/// A closed stream whose events were moved into another store; only the event that closed it is in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchivedStreamState {
+    /// The stream.
+    pub stream: StreamId,
+    /// The position of its last event that is out. Stores read this field too: up to here events may be missing.
+    #[serde(rename = "upTo")]
+    pub up_to: Position,
+    /// How many events are out.
+    pub events: u64,
+    /// The last of them.
+    pub last: EventId,
+    /// Where they were moved to, without passwords.
+    pub to: String,
+    /// When.
+    pub at: Timestamp,
+    /// Whether some may still be, or be again, in both places: it is under way, out or back.
+    #[serde(default)]
+    pub moving: bool,
+}
+
+impl State for ArchivedStreamState {
+    const KIND: RecordKind = RecordKind::ARCHIVED_STREAM;
+}
+
+impl ArchivedStreamState {
+    /// The record to put.
+    #[must_use]
+    pub fn record(&self) -> Record {
+        Record::new(RecordKind::ARCHIVED_STREAM, self.stream.category(), self.stream.as_str(), to_bytes(self))
     }
 }

@@ -16,11 +16,19 @@ pub struct SnapshotState {
     pub position: Position,
     /// Hash over the ids of the events it was folded from, in their order.
     pub folded: u64,
+    /// The version behind which it was begun: the one before a summary; zero when it was folded from the start.
+    #[serde(default, skip_serializing_if = "is_start")]
+    pub begins: Version,
     /// Tombstones of the keys that sealed values of these events.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
     /// The state, as its decider writes it.
     pub state: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_start(version: &Version) -> bool {
+    *version == Version::EMPTY
 }
 
 impl State for SnapshotState {

@@ -124,6 +124,25 @@ async fn a_command_with_a_key_answers_as_the_first_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_commands_key_answers_over_its_window_and_is_new_after_it() {
+    let clock = Arc::new(factum_core::ManualClock::at("2026-01-05T10:00:00Z".parse().unwrap()));
+    let store = fresh_at(clock.clone());
+    let buy = async |content: &[u8]| {
+        let idempotency = Some(Idempotency::new("k-1", content));
+        let options = ExecuteOptions { idempotency, ..Default::default() };
+        execute::<Hall>(store.as_ref(), &hall(), "1".into(), &options).await
+    };
+    assert_eq!(buy(b"one").await.unwrap().events[0].seat, 1);
+    clock.advance(factum_runtime::execute::REPLY_WINDOW - std::time::Duration::from_secs(1));
+    assert!(buy(b"one").await.unwrap().is_repeated, "a day is not over");
+    assert!(matches!(buy(b"two").await, Err(ExecuteError::KeyReused { .. })));
+    clock.advance(std::time::Duration::from_secs(1));
+    let anew = buy(b"two").await.unwrap();
+    assert_eq!((anew.is_repeated, anew.events[0].seat), (false, 2), "the key is free again");
+    assert!(buy(b"two").await.unwrap().is_repeated, "and kept for another day");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_same_key_at_the_same_time_decides_once() {
     let store = fresh();
     let mut tries = tokio::task::JoinSet::new();

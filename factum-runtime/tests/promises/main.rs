@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod agree;
+mod asked;
+mod closing;
 mod consumer;
 mod contracts;
 mod copying;
@@ -18,7 +20,9 @@ mod pinned;
 #[path = "place/sqlite.rs"]
 mod place;
 mod projection;
+mod read_models;
 mod rebuild;
+mod rebuild_killed;
 mod replays;
 mod saga;
 mod saga_agrees;

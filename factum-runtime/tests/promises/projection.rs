@@ -161,6 +161,19 @@ async fn an_inline_projection_is_never_behind_and_never_doubled() {
     assert_eq!(plain.read(&Query::stream(stream)).await.unwrap().events.len(), 2);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_with_inline_projections_answers_what_the_one_within_does() {
+    let plain = fresh();
+    let store = InlineStore::new(plain.clone()).projection(Steps).await.unwrap();
+    step(plain.as_ref(), "a", 1).await;
+    assert_eq!((store.stats().events, store.stats()), (1, plain.stats()));
+    assert_eq!(store.head().await.unwrap(), plain.head().await.unwrap());
+    assert!(store.moment().await.is_ok(), "comparisons work on it");
+    let found = store.find_one(factum_core::RecordKind::PROJECTION, "steps").await.unwrap();
+    assert_eq!(found.map(|record| record.group), Some("inline".to_owned()));
+    assert_eq!(store.query("select 1 as n", &[]).await.unwrap().len(), 1);
+}
+
 /// Fails on one thing until told otherwise.
 struct Picky(std::sync::Arc<std::sync::atomic::AtomicBool>);
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use factum_core::closing::is_turn;
 use factum_core::{OpenGate, Recorded, StoreError, StoreErrorKind, WriteError, hash64};
 use sqlx::types::Uuid;
 use sqlx::{Connection as _, PgConnection, Postgres, Row as _, Transaction};
@@ -175,10 +176,18 @@ async fn insert(
         .bind(columns.meta)
         .bind(columns.data);
     let inserted = insert.execute(&mut *tx).await.doing(DOING)?.rows_affected();
+    let ends = sqlx::query(core.statements.stream_ends.sql()).bind(turned(events));
+    ends.execute(&mut *tx).await.doing(DOING)?;
     let tags =
         sqlx::query(core.statements.import_tags.sql()).bind(columns.tag_hash).bind(columns.tag_position);
     tags.execute(&mut *tx).await.doing(DOING)?;
     Ok(inserted)
+}
+
+/// The streams that are closed or opened again by some of the events.
+fn turned(events: &[Recorded]) -> Vec<&str> {
+    let turns = events.iter().filter(|event| is_turn(&event.envelope.event_type.name));
+    turns.map(|event| event.stream.as_str()).collect()
 }
 
 fn columns(core: &Core, events: &[Recorded]) -> Result<Columns, StoreError> {

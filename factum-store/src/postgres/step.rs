@@ -51,7 +51,7 @@ impl Step {
     /// Whether it can share a round trip with other units.
     pub(super) fn can_share(&self) -> bool {
         match self {
-            Self::Append { expected, .. } => can_share(expected),
+            Self::Append { expected, events, .. } => can_share(expected) && !events.turn().is_any(),
             Self::Put { .. } | Self::Remove { .. } => true,
             Self::Execute { .. } | Self::Wrong(_) => false,
         }

@@ -263,10 +263,12 @@ impl Core {
         let mut written = Written { committed: Committed::default(), transaction: None, events: 0 };
         let (mut waiting, mut ids) = (Vec::new(), HashSet::new());
         for step in steps {
-            if let Step::Append { expected, events, .. } = step {
+            let mut ends = None;
+            if let Step::Append { to, expected, events } = step {
                 let is_repeated = !events.ids().all(|id| ids.insert(*id));
                 let is_judged = !can_share(expected);
-                if is_repeated || is_judged {
+                ends = events.turn().is_any().then_some(to);
+                if is_repeated || is_judged || ends.is_some() {
                     self.flush(session, &mut waiting, takes_buckets, &mut written).await?;
                 }
                 for part in expected.parts().map_err(invalid)? {
@@ -274,8 +276,18 @@ impl Core {
                         self.judge_boundary(session, query, *since, events).await?;
                     }
                 }
+                if events.turn().opens {
+                    let open = sqlx::query(self.statements.stream_opens.sql()).bind(to.as_str());
+                    open.execute(&mut *session).await.map_err(Stop::own)?;
+                }
             }
             waiting.push(step);
+            if let Some(stream) = ends {
+                self.flush(session, &mut waiting, takes_buckets, &mut written).await?;
+                // What its last event says: ids that were known before have changed nothing.
+                let end = sqlx::query(self.statements.stream_ends.sql()).bind(vec![stream.as_str()]);
+                end.execute(&mut *session).await.map_err(Stop::own)?;
+            }
         }
         self.flush(session, &mut waiting, takes_buckets, &mut written).await?;
         refuse_known(steps, &written.committed)?;

@@ -60,6 +60,7 @@ pub(super) struct Answers {
 pub(super) enum Refused {
     Conflict(Conflict),
     PartlyKnown(EventId),
+    Closed { stream: StreamId, version: Version },
 }
 
 impl From<Refused> for Commit {
@@ -67,6 +68,7 @@ impl From<Refused> for Commit {
         match refused {
             Refused::Conflict(conflict) => Self::Conflict(conflict),
             Refused::PartlyKnown(known) => Self::Failed(WriteError::PartlyKnown { known }),
+            Refused::Closed { stream, version } => Self::Failed(WriteError::Closed { stream, version }),
         }
     }
 }
@@ -282,6 +284,10 @@ impl<'s> Call<'s> {
                 let (kind, id, expected) = *self.ops.get(at)?;
                 let (id, actual) = (id.to_owned(), actual.cast_unsigned());
                 Refused::Conflict(Conflict::Record { kind, id, expected, actual })
+            }
+            4 => {
+                let stream = self.appends.get(at)?.0.clone();
+                Refused::Closed { stream, version: Version::at(actual.cast_unsigned()) }
             }
             _ => return None,
         })

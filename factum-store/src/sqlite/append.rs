@@ -64,6 +64,7 @@ struct StreamAt {
     id: i64,
     version: i64,
     hash: u64,
+    is_closed: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -179,9 +180,15 @@ impl Log {
         }
         let at = self.stream(connection, to)?;
         self.judge(connection, to, at.map_or(0, |at| at.version), expected)?;
+        if let Some(StreamAt { version, is_closed: true, .. }) = at
+            && !events.turn().opens
+        {
+            let version = Version::at(version.cast_unsigned());
+            return Err(WriteError::Closed { stream: to.clone(), version }.into());
+        }
         let head = self.head(connection)?;
         let added = events.len() as i64;
-        let at = self.advance(connection, to, at, added)?;
+        let at = self.advance(connection, to, at, added, events.turn().closes)?;
         self.insert(connection, events, head, at)?;
         self.head = Some(head + added);
         Ok(Appended {
@@ -289,11 +296,12 @@ impl Log {
         if let Some(at) = self.streams.get(name) {
             return Ok(Some(at));
         }
-        let mut find = connection.prepare_cached(include_str!("sql/stream_by_name.sql"))?;
+        let mut find = connection.prepare_cached(include_str!("sql/stream_end.sql"))?;
         let hash = hash64(name.as_str().as_bytes());
-        let at = find
-            .query_row([name.as_str()], |row| Ok(StreamAt { id: row.get(0)?, version: row.get(1)?, hash }))
-            .optional()?;
+        let row = |row: &rusqlite::Row<'_>| {
+            Ok(StreamAt { id: row.get(0)?, version: row.get(1)?, is_closed: row.get(2)?, hash })
+        };
+        let at = find.query_row([name.as_str()], row).optional()?;
         if let Some(at) = at {
             self.streams.insert(name.clone(), at);
         }
@@ -307,18 +315,19 @@ impl Log {
         name: &StreamId,
         at: Option<StreamAt>,
         added: i64,
+        is_closed: bool,
     ) -> Result<StreamAt, Stop> {
         let at = match at {
-            Some(StreamAt { id, version, hash }) => {
+            Some(StreamAt { id, version, hash, .. }) => {
                 let version = version + added;
                 let mut move_to = connection.prepare_cached(include_str!("sql/stream_move.sql"))?;
                 move_to.execute([id, version])?;
-                StreamAt { id, version, hash }
+                StreamAt { id, version, hash, is_closed }
             }
             None => {
                 let mut insert = connection.prepare_cached(include_str!("sql/stream_insert.sql"))?;
                 let id = insert.insert((name.as_str(), added))?;
-                StreamAt { id, version: added, hash: hash64(name.as_str().as_bytes()) }
+                StreamAt { id, version: added, hash: hash64(name.as_str().as_bytes()), is_closed }
             }
         };
         if let Some(touched) = &mut self.touched {
@@ -398,6 +407,7 @@ pub(super) fn append_once(
         Stop::Driver(error) => store_error("cannot append", error).into(),
         Stop::Conflict(conflict) => conflict.into(),
         Stop::Failed(WriteError::PartlyKnown { known }) => AppendError::PartlyKnown { known },
+        Stop::Failed(WriteError::Closed { stream, version }) => AppendError::Closed { stream, version },
         Stop::Failed(WriteError::Store(error)) => error.into(),
         Stop::Failed(error) => AppendError::Invalid(error.to_string()),
     })

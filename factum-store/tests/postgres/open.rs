@@ -1,7 +1,7 @@
 //! Opening: what is made, what is refused, and what is noticed.
 
 use factum_conformance::postgres::PostgresServer;
-use factum_core::{Expected, Maintenance, OpenGate, Store, StoreErrorKind};
+use factum_core::{AppendError, Expected, Maintenance, OpenGate, Store, StoreErrorKind, StreamClosed};
 use factum_store::postgres::{Options, PostgresStore};
 
 use super::kit::*;
@@ -35,7 +35,28 @@ fn many_that_open_a_new_store_at_once_make_it_once() {
         let openers: Vec<_> = (0..6).map(|_| scope.spawn(|| drop(place.open()))).collect();
         openers.into_iter().for_each(|opener| opener.join().expect("opens"));
     });
-    assert_eq!(place.psql("select count(*) from factum.revision"), "1");
+    assert_eq!(place.psql("select count(*) = max(number) from factum.revision"), "t");
+}
+
+#[test]
+fn a_store_of_the_first_revision_is_brought_up_to_date_and_goes_on() {
+    let place = place();
+    run(async {
+        let store = place.open();
+        store.append(&stream("order-1"), Expected::Any, &events(2)).await.expect("appends");
+        drop(store);
+        // As the first revision left it, but for its functions, which the second replaces.
+        place.psql("alter table factum.stream drop column is_closed");
+        place.psql("delete from factum.revision where number > 1");
+        let store = place.open();
+        let appended = store.append(&stream("order-1"), Expected::Any, &events(1)).await.expect("appends");
+        assert_eq!(appended.version.number(), 3);
+        let closed = StreamClosed::new(&stream("order-1")).expect("a key").envelope().expect("a payload");
+        store.append(&stream("order-1"), Expected::Any, &[closed]).await.expect("closes");
+        let late = store.append(&stream("order-1"), Expected::Any, &events(1)).await;
+        assert!(matches!(late, Err(AppendError::Closed { .. })), "{late:?}");
+        assert_eq!(store.check().await.expect("checks").findings, vec![]);
+    });
 }
 
 #[test]

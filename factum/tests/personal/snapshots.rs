@@ -2,7 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use factum::{Decider, ExecuteOptions, Personal, RecordKind, RecordQuery, Snapshots, StreamId};
+use factum::admin::Made;
+use factum::state::{Compared, SnapshotState, read};
+use factum::{
+    Admin, App, AsOf, Decider, ExecuteOptions, Guard, Personal, RecordKind, RecordQuery, Snapshots, StreamId,
+};
 
 use crate::kit::*;
 
@@ -53,4 +57,32 @@ async fn a_state_opened_before_its_subject_was_forgotten_is_not_kept_after_it() 
     let holds = |bytes: &[u8]| bytes.windows(CANARY.len()).any(|part| part == CANARY.as_bytes());
     assert_eq!(kept.len(), 1, "the decision was taken again, on what is left");
     assert!(!holds(&kept[0].bytes), "the state that is kept was folded from what is forgotten");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_holds_personal_values_is_told_to_no_operator() {
+    let opened = memory().await;
+    append(&opened.store, &joined("c-1", CANARY)).await;
+    let stream: StreamId = "customer-c-1".parse().unwrap();
+    let running = App::new(opened.store.clone()).decider::<Customer>().start().await.unwrap();
+    let admin = Admin::new(opened.store.clone());
+    let refused = admin.state_of(&stream, None, AsOf::Now).await.unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "the state of customer-c-1 holds personal values, which are written nowhere: ask in the app, with `state_of`"
+    );
+    factum::execute::<Customer>(opened.store.as_ref(), &stream, (), &ExecuteOptions::default())
+        .await
+        .unwrap();
+    let record = opened.store.find(RecordKind::SNAPSHOT, &RecordQuery::default()).await.unwrap().remove(0);
+    let mut kept = read::<SnapshotState>(&record).unwrap();
+    kept.state = "\"another@example.org\"".to_owned();
+    let mut work = opened.store.begin().await.unwrap();
+    work.put(kept.record(&stream, Customer::snapshots().unwrap().name()), Guard::Any);
+    work.commit().await.into_result().unwrap();
+    let info = admin.verify_snapshots(None, &mut |_, _| {}).await.unwrap().remove(0);
+    assert_eq!(info.made, Made::OfTheLog);
+    let Some(Compared::Other { first, places: 1, .. }) = info.compared else { panic!("{:?}", info.compared) };
+    assert_eq!((&*first[0].path, &first[0].kept, &first[0].folded), ("", &None, &None));
+    running.stop().await;
 }

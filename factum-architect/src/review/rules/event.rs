@@ -310,7 +310,8 @@ fn no_producer(view: &View<'_>, found: &mut Found) {
         return;
     }
     for (name, takers) in &view.takers {
-        let is_of_the_runtime = *name == "subject.forgotten" || name.starts_with("saga.");
+        let is_of_the_runtime = ["subject.forgotten", "stream.closed", "stream.reopened"].contains(name)
+            || name.starts_with("saga.");
         if view.contract(name).is_some() || view.senders.contains_key(name) || is_of_the_runtime {
             continue;
         }

@@ -121,13 +121,18 @@ struct StreamAt {
 
 /// Up to where versions may be missing, because their events were moved out.
 async fn archived(core: &Core) -> Result<i64, StoreError> {
+    let ranges = moved_out(core, RecordKind::ARCHIVE).await?;
+    Ok(ranges.max(moved_out(core, RecordKind::ARCHIVED_STREAM).await?))
+}
+
+async fn moved_out(core: &Core, kind: RecordKind) -> Result<i64, StoreError> {
     let mut query = RecordQuery::default();
     let mut last = 0;
     loop {
-        let ranges = core.find(RecordKind::ARCHIVE, &query).await?;
+        let ranges = core.find(kind, &query).await?;
         for range in &ranges {
             let content = serde_json::from_slice::<serde_json::Value>(&range.bytes).ok();
-            let up_to = content.and_then(|content| content.get("up_to")?.as_i64());
+            let up_to = content.and_then(|content| content.get("upTo")?.as_i64());
             last = last.max(up_to.unwrap_or_default());
         }
         if ranges.len() < RecordQuery::LIMIT_MAX {

@@ -2,7 +2,7 @@
 -- The stream is locked before its row comes out of `moved`; then the fence, then the position, in the order of `case`.
 with moved as (
     update factum.stream s set version = s.version + 1
-    where s.name = $1 and ($2 = -1 or s.version = $2) and current_setting('synchronous_commit') <> 'off'
+    where s.name = $1 and ($2 = -1 or s.version = $2) and not s.is_closed and current_setting('synchronous_commit') <> 'off'
     returning s.id, s.version
 )
 insert into factum.event (position, stream_id, version, time, sum, type_id, id, meta, data)

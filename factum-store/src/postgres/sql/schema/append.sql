@@ -1,7 +1,7 @@
 -- factum: appends of many callers in one round trip, with a verdict for each; see postgres/append.rs.
 -- Locks streams first, in the order of their names, fences last, then writes. Whatever is out of the ordinary (a known
--- id, a stream that somebody makes at the same time) fails as a whole, and is then done by `write`.
-create function factum.append(
+-- id, a closed stream, one that somebody makes at the same time) fails as a whole, and is then done by `write`.
+create or replace function factum.append(
     p_stream text[], p_expected bigint[], p_count integer[], p_bucket integer[],
     p_event_append integer[], p_event_type integer[], p_event_time bigint[], p_event_sum bigint[],
     p_event_id uuid[], p_event_meta bytea[], p_event_data bytea[],
@@ -36,7 +36,7 @@ begin
     for i in 1 .. v_appends loop
         if p_expected[i] <> 0 then
             update factum.stream s set version = s.version + p_count[i]
-            where s.name = p_stream[i] and (p_expected[i] = -1 or s.version = p_expected[i])
+            where s.name = p_stream[i] and (p_expected[i] = -1 or s.version = p_expected[i]) and not s.is_closed
             returning s.id, s.version into v_id, v_version;
             if found then
                 v_stream[i] := v_id;
@@ -62,7 +62,7 @@ begin
                     select s.version into v_version from factum.stream s where s.name = p_stream[i];
                     v_version := coalesce(v_version, 0);
                     if p_expected[i] = -1 or p_expected[i] = v_version then
-                        raise exception 'a stream was made, or moved on, at the same time' using errcode = 'FC001';
+                        raise exception 'a stream is closed, or was made or moved on at the same time' using errcode = 'FC001';
                     end if;
                     -- Known ids answer as the first time, whatever is expected.
                     if exists (

@@ -1,6 +1,6 @@
 -- factum: appends and records of many units in one round trip, with a verdict for each; see postgres/write.rs.
 -- Locks first (buckets, streams, records, each kind in one order), judges in memory, fences last, then writes.
-create function factum.write(
+create or replace function factum.write(
     p_units integer,
     p_append_unit integer[], p_append_stream integer[], p_append_expected bigint[], p_append_count integer[],
     p_stream text[],
@@ -22,6 +22,7 @@ declare
     v_stream bigint[];
     v_was bigint[];
     v_at bigint[];
+    v_closed boolean[];
     v_known_count integer[];
     v_known_first integer[];
     v_shift integer[];
@@ -52,11 +53,12 @@ begin
         from unnest(p_bucket) as b(bucket);
     end if;
     if v_appends > 0 then
-        select array_agg(f.id order by w.n), array_agg(coalesce(f.version, 0) order by w.n)
-        into v_stream, v_was
+        select array_agg(f.id order by w.n), array_agg(coalesce(f.version, 0) order by w.n),
+            array_agg(coalesce(f.is_closed, false) order by w.n)
+        into v_stream, v_was, v_closed
         from unnest(p_stream) with ordinality as w(name, n)
         left join (
-            select t.id, t.name, t.version from factum.stream t
+            select t.id, t.name, t.version, t.is_closed from factum.stream t
             where t.name = any (p_stream) order by t.name for no key update
         ) f on f.name = w.name;
         v_at := v_was;
@@ -113,11 +115,12 @@ begin
         elsif v_known_count[i] > 0 then
             o_code[u] := 2;
             o_index[u] := v_known_first[i];
-        elsif p_append_expected[i] = -1 or p_append_expected[i] = v_at[s] then
+        elsif (p_append_expected[i] = -1 or p_append_expected[i] = v_at[s]) and not v_closed[s] then
             v_base[i] := v_at[s];
             v_at[s] := v_at[s] + v_count;
         else
-            o_code[u] := 1;
+            -- A closed stream says so to whoever expected it to be where it is.
+            o_code[u] := case when p_append_expected[i] in (-1, v_at[s]) then 4 else 1 end;
             o_index[u] := i;
             o_actual[u] := v_at[s];
         end if;
