@@ -8,7 +8,7 @@ use std::time::Duration;
 use factum_core::{
     Actor, AppendError, Breach, Commit, Conflict, Context, CorrelationId, Decider, DecodeError, EncodeError,
     Envelope, EventId, EventSet, Expected, Failure, Guard, KeysError, Position, Query, Record, RecordKind,
-    Store, StoreError, StreamId, TraceParent, Version, Work, hash64,
+    Store, StoreError, StreamId, TraceParent, Version, Work, WriteError, hash64,
 };
 
 use crate::erase::tombstone;
@@ -249,6 +249,13 @@ where
                 return Err(ExecuteError::Archived { stream: stream.clone(), first });
             }
             Commit::Conflict(_) => {}
+            // A row of the application's may be there because the same request came between: its answer is there too.
+            Commit::Failed(failed @ WriteError::Sql { .. }) => {
+                match known_reply::<D>(store, stream, options).await? {
+                    (Some(reply), _) => return Ok(reply),
+                    (None, _) => drop(Commit::Failed(failed).into_result()?),
+                }
+            }
             other => {
                 other.into_result()?;
             }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use factum_core::{
     ConsumerName, Context, Decider, Event, EventType, Failure, Handler, PartitionKey, Position, Query,
-    RecordKind, Store, StreamId,
+    RecordKind, Store, StreamId, values,
 };
-use factum_runtime::{App, Consumer, ExecuteError, ExecuteOptions, Idempotency, decide, execute};
+use factum_runtime::{
+    App, Consumer, ExecuteError, ExecuteOptions, Idempotency, decide, execute, execute_with,
+};
 
 use crate::kit::*;
 
@@ -190,6 +192,32 @@ async fn a_repeated_request_is_answered_and_not_refused_because_the_first_one_su
             });
         }
         assert!(tries.join_all().await.iter().all(Result::is_ok));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_request_is_answered_though_it_first_meets_the_row_that_the_other_wrote() {
+    let store = fresh();
+    let mut work = store.begin().await.unwrap();
+    work.execute("create table owner (hall text primary key)".into(), vec![]);
+    work.commit().await.into_result().unwrap();
+    for round in 0..10 {
+        let mut tries = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let store = store.clone();
+            tries.spawn(async move {
+                let to: StreamId = format!("hall-{round}").parse().unwrap();
+                let key = Idempotency::new(format!("k-{round}"), b"");
+                let options = ExecuteOptions { idempotency: Some(key), ..Default::default() };
+                let row = |_: &[Taken], work: &mut dyn factum_core::Work| {
+                    work.execute("insert into owner values ($1)".into(), values![format!("{round}")]);
+                };
+                let done = execute_with::<Owner>(store.as_ref(), &to, "1".into(), &options, row).await;
+                done.unwrap().is_repeated
+            });
+        }
+        let repeated = tries.join_all().await;
+        assert_eq!(repeated.iter().filter(|is_repeated| !**is_repeated).count(), 1, "{repeated:?}");
     }
 }
 
