@@ -195,13 +195,16 @@ async fn list(
         return Ok(done);
     }
     for ((saga, version), each) in &counts {
+        let is_old = counts.keys().any(|(other, newer)| other == saga && newer > version);
+        let is_drained = is_old && each.iter().all(|(status, count)| *count == 0 || !status.is_live());
         let each: Vec<String> = each
             .iter()
             .filter(|(_, count)| *count > 0)
             .map(|(status, count)| format!("{} {status}", grouped(*count)))
             .collect();
         let each = if each.is_empty() { "no instance yet".to_owned() } else { each.join(", ") };
-        cx.out.line(format!("{saga} v{version}: {each}"))?;
+        let drained = if is_drained { "; drained, its code may go" } else { "" };
+        cx.out.line(format!("{saga} v{version}: {each}{drained}"))?;
     }
     if found.is_empty() {
         return Ok(done);

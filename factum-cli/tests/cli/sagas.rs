@@ -112,6 +112,59 @@ pub(crate) async fn run_sagas(terminal: &Terminal) {
     running.stop().await;
 }
 
+/// The next version: it does not go on with instances of the first.
+struct FulfilmentNext;
+
+impl Saga for FulfilmentNext {
+    const NAME: ConsumerName = NAME;
+    const VERSION: u32 = 2;
+    const CORRELATE: &'static str = "orderId";
+    type Input = Placed;
+    type State = State;
+
+    fn route(_: &Placed) -> Route {
+        Route::Starts
+    }
+
+    fn evolve(state: State, heard: &Signal<Placed>) -> State {
+        Fulfilment::evolve(state, heard)
+    }
+
+    fn react(_: &State, _: &Signal<Placed>) -> Vec<Action> {
+        vec![]
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_version_is_drained_before_its_code_goes() {
+    let shop = stuck().await;
+    let store = open(&shop);
+    let bank = || Consumer::new("bank").on::<Asked>(Stubborn);
+    let next = || App::new(store.clone()).saga::<FulfilmentNext>().consumer(bank());
+    let refused = next().start().await.err().map(|error| {
+        let cause = std::error::Error::source(&error).map_or(String::new(), |cause| format!(": {cause}"));
+        format!("{error}{cause}\n")
+    });
+    let both = next().saga::<Fulfilment>().start().await.unwrap();
+    place(store.as_ref(), "3").await;
+    both.settled(PATIENCE).await.unwrap();
+    let before = shown!(shop, ["sagas", "list"]);
+    let told = shown!(
+        shop,
+        ["sagas", "resume", "fulfilment", "1", "--by-hand"],
+        ["sagas", "cancel", "fulfilment", "2", "--as-it-stands"],
+    );
+    let (started, admin) = (Instant::now(), Admin::new(store.clone()));
+    while admin.sagas(None, &[SagaStatus::Stuck, SagaStatus::Running], 10).await.unwrap().len() > 1 {
+        assert!(started.elapsed() < PATIENCE, "the old instances have no end");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    both.stop().await;
+    let after = shown!(shop, ["sagas", "list"]);
+    assert_snapshot!([refused.unwrap(), before, told, after].join("\n"));
+    next().start().await.unwrap().stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sagas_are_listed_by_where_they_stand_and_shown_with_what_is_undone() {
     let shop = stuck().await;
