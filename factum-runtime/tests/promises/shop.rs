@@ -170,7 +170,8 @@ impl Handler<Asked> for Services {
             Asked::Ship(_) => cx.emit(&Shipped::of(&order)),
             Asked::Refund(_) | Asked::Release(_) => {}
         }
-        cx.execute("insert into done (what) values ($1)", factum_core::values![format!("{name} {order}")]);
+        let what = format!("{name} {order}");
+        cx.execute("insert into done (step, what) values (1, $1)", factum_core::values![what]);
         self.done.lock().unwrap().push(format!("{name} {order}"));
         Ok(())
     }
@@ -178,13 +179,14 @@ impl Handler<Asked> for Services {
 
 pub(crate) async fn tables(store: &dyn Store) {
     let mut work = store.begin().await.unwrap();
-    work.execute("create table if not exists done (what text not null)".into(), vec![]);
+    let sql = format!("create table if not exists done ({}, what text not null)", crate::place::NUMBERED_STEP);
+    work.execute(sql.into(), vec![]);
     work.commit().await.into_result().unwrap();
 }
 
 /// What the services did for an order, as committed.
 pub(crate) async fn committed(store: &dyn Store, order: &str) -> Vec<String> {
-    let rows = store.query("select what from done", &[]).await.unwrap();
+    let rows = store.query("select what from done order by n", &[]).await.unwrap();
     let mut all: Vec<String> = rows.iter().map(|row| row.get::<String>("what").unwrap()).collect();
     all.retain(|what| what.ends_with(&format!(" {order}")));
     all
