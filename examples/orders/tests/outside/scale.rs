@@ -121,6 +121,7 @@ impl Fleet {
 }
 
 impl Drop for Fleet {
+    #[expect(clippy::print_stdout, reason = "a test that failed says what it saw")]
     fn drop(&mut self) {
         if !thread::panicking() {
             return;
