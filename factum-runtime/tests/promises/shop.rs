@@ -179,7 +179,8 @@ impl Handler<Asked> for Services {
 
 pub(crate) async fn tables(store: &dyn Store) {
     let mut work = store.begin().await.unwrap();
-    let sql = format!("create table if not exists done ({}, what text not null)", crate::place::NUMBERED_STEP);
+    let sql =
+        format!("create table if not exists done ({}, what text not null)", crate::place::NUMBERED_STEP);
     work.execute(sql.into(), vec![]);
     work.commit().await.into_result().unwrap();
 }
