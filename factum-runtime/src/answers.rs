@@ -5,7 +5,7 @@
 //! it, and puts the answer beside it. An app of an older version of the code leaves snapshots of a newer one to those
 //! who know it. Never writes down what is personal: other readers of the store have no key.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -204,9 +204,8 @@ impl Found {
     fn compare(&mut self, path: &mut String, kept: Option<&Value>, folded: Option<&Value>) {
         match (kept, folded) {
             (Some(Value::Object(kept)), Some(Value::Object(folded))) => {
-                let names: BTreeMap<&String, ()> =
-                    kept.keys().chain(folded.keys()).map(|name| (name, ())).collect();
-                for name in names.into_keys() {
+                let names: BTreeSet<&String> = kept.keys().chain(folded.keys()).collect();
+                for name in names {
                     let escaped = name.replace('~', "~0").replace('/', "~1");
                     self.within(path, &escaped, kept.get(name), folded.get(name));
                 }
