@@ -92,6 +92,7 @@ impl Terminal {
                 // What the runtime keeps beside the log is its own business.
                 (r"[1-9][\d,]* records", "<some> records"),
                 (r#""records": [1-9]\d*"#, "\"records\": 9"),
+                (r"in \d+ min {2,}", "in <a while>  "),
                 (r"in \d+ min", "in <a while>"),
                 ("last +error", "last  error"),
                 // Where in its own code a server says no.

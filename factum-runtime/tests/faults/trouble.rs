@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use factum_conformance::postgres::{PostgresServer, psql};
-use factum_core::{AppendError, Envelope, Expected, OpenGate, Store};
+use factum_core::{AppendError, Envelope, Expected, OpenGate, RetryPolicy, Store};
 use factum_runtime::{App, Consumer};
 
 use crate::kit::*;
@@ -45,7 +45,9 @@ pub(crate) async fn under(url: &str, direct: &str, times: u32, trouble: impl Fn(
     let mut running = Vec::new();
     for _ in 0..2 {
         let does = Does { seen: Seen::default(), answer: |_: &Stepped, _| yes() };
-        let consumer = Consumer::new("walker").on::<Stepped>(does).retry(quick());
+        // Trouble that comes back within each retry is not what parks a key here.
+        let retry = RetryPolicy { attempts: 1_000, ..quick() };
+        let consumer = Consumer::new("walker").on::<Stepped>(does).retry(retry);
         running.push(App::new(open(url)).consumer(consumer).start().await.unwrap());
     }
     let stop = Arc::new(AtomicBool::new(false));
