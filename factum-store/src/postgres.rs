@@ -27,6 +27,7 @@ mod foreign;
 mod handle;
 mod import;
 mod line;
+mod lone;
 mod maintenance;
 mod migrate;
 mod moment;
@@ -68,8 +69,8 @@ pub struct Options {
     pub gate: Arc<dyn Gate>,
     /// Tells the time that due times and leases are measured by; `None` is the server's.
     pub now: Option<Now>,
-    /// Connections to the server at most, from 5: two write (one of fewer than 8), one watches, one listens, a third of
-    /// the rest reads, the others run units of work with SQL.
+    /// Connections to the server at most, from 5: two write (one of fewer than 8; three on an executor that was given),
+    /// one watches, one listens, a third of the rest reads, the others run units of work with SQL.
     pub connections: usize,
     /// Largest payload, in bytes.
     pub event_bytes_max: usize,
@@ -77,6 +78,13 @@ pub struct Options {
     pub hints: bool,
     /// Whether a store is made where there is none. One of an earlier release is brought up to date in any case.
     pub makes: bool,
+    /// The executor that the store works on, of several threads and with time and IO enabled; `None` gives it threads
+    /// of its own.
+    ///
+    /// On the executor of the program that appends, no answer crosses threads, and a caller who is alone has a connection
+    /// to himself: up to half as many appends a second again. In return, the store works as long as that executor does,
+    /// and no better than it: it ends with it, and waits where all of its threads are blocked.
+    pub executor: Option<tokio::runtime::Handle>,
 }
 
 impl Options {
@@ -90,6 +98,7 @@ impl Options {
             event_bytes_max: EVENT_BYTES_MAX,
             hints: true,
             makes: true,
+            executor: None,
         }
     }
 
@@ -115,6 +124,7 @@ impl fmt::Debug for Options {
             .field("event_bytes_max", &self.event_bytes_max)
             .field("hints", &self.hints)
             .field("makes", &self.makes)
+            .field("executor", &self.executor.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -138,7 +148,8 @@ impl PostgresStore {
     ///
     /// # Errors
     /// `Unavailable` when the server cannot be reached; `NotAStore` for a schema that is something else or of a later
-    /// release; `Invalid` for a server that acknowledges what it may lose.
+    /// release; `Invalid` for a server that acknowledges what it may lose, too few connections, or an executor of one
+    /// thread.
     pub fn open(url: &str, options: Options) -> Result<Self, StoreError> {
         Ok(Self { handle: Arc::new(Handle::open(url, options)?) })
     }
@@ -154,7 +165,7 @@ impl PostgresStore {
     }
 
     /// Finishes what is queued and ends the connections; later calls are refused as `Closed`. Dropping the last clone
-    /// does the same.
+    /// does the same, without waiting for it on an executor that was given.
     pub async fn close(&self) {
         self.handle.close().await;
     }

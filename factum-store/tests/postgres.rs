@@ -2,6 +2,8 @@
 
 #[path = "postgres/doubt.rs"]
 mod doubt;
+#[path = "postgres/executor.rs"]
+mod executor;
 #[path = "postgres/faults.rs"]
 mod faults;
 #[path = "postgres/fence.rs"]

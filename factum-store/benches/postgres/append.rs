@@ -6,7 +6,7 @@ use factum_core::{Envelope, Expected, Store};
 use factum_store::postgres::PostgresStore;
 
 use crate::kit::{Kit, Pair, Spec, Target, per_second};
-use crate::place::{Bench, PAYLOAD_BYTES, Ready, bare_inserts, events, place_of, ready, stream};
+use crate::place::{Bench, PAYLOAD_BYTES, Place, Ready, bare_inserts, events, place_of, ready, stream};
 
 /// Appends of a round, shared out among the clients.
 const APPENDS: [(usize, usize); 3] = [(1, 3_000), (8, 12_000), (32, 16_000)];
@@ -50,37 +50,53 @@ async fn append_all(store: PostgresStore, batch: Vec<Envelope>, category: String
 
 /// Every client an instance of its own, with its own connections.
 pub(crate) fn clients(kit: &mut Kit, bench: &Bench) {
-    let spec =
-        |name, least| Spec { name, unit: "events/s", beside: "bare inserts", target: Target::AtLeast(least) };
-    let specs = [
-        spec("append at an expected version, fenced, 1 instance", 0.80),
-        spec("append at an expected version, fenced, 8 instances", 0.70),
-        spec("append at an expected version, fenced, 32 instances", 0.65),
+    let rows = [
+        ("append at an expected version, fenced, 1 instance", Target::AtLeast(0.80)),
+        ("append at an expected version, fenced, 8 instances", Target::AtLeast(0.70)),
+        ("append at an expected version, fenced, 32 instances", Target::AtLeast(0.65)),
     ];
-    for (spec, (count, total)) in specs.into_iter().zip(APPENDS) {
-        let (place, beside) = (bench.place(), bench.place());
-        let stores: Vec<PostgresStore> = (0..count).map(|_| place.open()).collect();
-        let mut bare = beside.bare(bench, count);
-        let each = total / count;
-        warm(bench, &stores, count, &mut bare);
-        let mut turn = 0;
-        kit.measure([spec], |_| {
-            turn += 1;
-            let own = || per_second(total, appends(bench, &stores, count, each, |_| "order".to_owned()));
-            // Who goes first has no advantage in the end.
-            let (first, twin) = match turn % 2 {
-                0 => {
-                    let first = own();
-                    (first, per_second(total, bare_inserts(bench, &mut bare, each)))
-                }
-                _ => {
-                    let twin = per_second(total, bare_inserts(bench, &mut bare, each));
-                    (own(), twin)
-                }
-            };
-            [Pair::new(first, twin)]
-        });
+    for (row, size) in rows.into_iter().zip(APPENDS) {
+        instances(kit, bench, row, size, |place| place.open_here(bench));
     }
+    let rows = [
+        ("the same on threads of the store's own, 1 instance", Target::Stated),
+        ("the same on threads of the store's own, 8 instances", Target::Stated),
+        ("the same on threads of the store's own, 32 instances", Target::Stated),
+    ];
+    for (row, size) in rows.into_iter().zip(APPENDS) {
+        instances(kit, bench, row, size, Place::open);
+    }
+}
+
+fn instances(
+    kit: &mut Kit,
+    bench: &Bench,
+    (name, target): (&'static str, Target),
+    (count, total): (usize, usize),
+    open: impl Fn(&Place) -> PostgresStore,
+) {
+    let (place, beside) = (bench.place(), bench.place());
+    let stores: Vec<PostgresStore> = (0..count).map(|_| open(&place)).collect();
+    let mut bare = beside.bare(bench, count);
+    let each = total / count;
+    warm(bench, &stores, count, &mut bare);
+    let mut turn = 0;
+    kit.measure([Spec { name, unit: "events/s", beside: "bare inserts", target }], |_| {
+        turn += 1;
+        let own = || per_second(total, appends(bench, &stores, count, each, |_| "order".to_owned()));
+        // Who goes first has no advantage in the end.
+        let (first, twin) = match turn % 2 {
+            0 => {
+                let first = own();
+                (first, per_second(total, bare_inserts(bench, &mut bare, each)))
+            }
+            _ => {
+                let twin = per_second(total, bare_inserts(bench, &mut bare, each));
+                (own(), twin)
+            }
+        };
+        [Pair::new(first, twin)]
+    });
 }
 
 fn warm(bench: &Bench, stores: &[PostgresStore], callers: usize, bare: &mut Vec<crate::place::Bare>) {

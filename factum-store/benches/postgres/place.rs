@@ -62,8 +62,15 @@ impl Bench {
 }
 
 impl Place {
+    /// On threads of the store's own.
     pub(crate) fn open(&self) -> PostgresStore {
         self.open_with(Options::default())
+    }
+
+    /// On the executor of the bench, where its twins run.
+    pub(crate) fn open_here(&self, bench: &Bench) -> PostgresStore {
+        let executor = Some(bench.runtime.handle().clone());
+        self.open_with(Options { executor, ..Options::default() })
     }
 
     pub(crate) fn open_with(&self, options: Options) -> PostgresStore {

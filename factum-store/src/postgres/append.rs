@@ -72,11 +72,9 @@ impl<'s> Appends<'s> {
         self.run_many(connection, statements).await
     }
 
-    /// Whether it is one event without tags, to a stream that should be there.
+    /// Whether it is one event without tags.
     fn is_plain(&self) -> bool {
-        self.events.id.len() == 1
-            && self.events.tag_hash.is_empty()
-            && self.expected.iter().all(|at| *at != 0)
+        self.events.id.len() == 1 && self.events.tag_hash.is_empty()
     }
 
     /// One event in one plain statement; `None` when nothing was written.
@@ -86,9 +84,11 @@ impl<'s> Appends<'s> {
         statements: &Statements,
     ) -> Result<Option<Raw>, Fault> {
         let events = &self.events;
-        let append = sqlx::query(statements.append_one.sql())
-            .bind(self.streams[0])
-            .bind(self.expected[0])
+        let append = match self.expected[0] {
+            0 => sqlx::query(statements.append_new.sql()).bind(self.streams[0]),
+            at => sqlx::query(statements.append_one.sql()).bind(self.streams[0]).bind(at),
+        };
+        let append = append
             .bind(events.time[0])
             .bind(events.sum[0])
             .bind(events.event_type[0])

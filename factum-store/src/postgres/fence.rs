@@ -3,7 +3,7 @@
 //! A sequence hands positions out before their transactions commit, and transactions commit in any order. A reader
 //! that remembers only "the last position I saw" would pass by an event that commits later with a lower position.
 //!
-//! **A writer** (`sql/schema/write.sql`, `sql/schema/append.sql`, `sql/append_one.sql`), after it has locked all that it
+//! **A writer** (`sql/schema/write.sql`, `sql/schema/append.sql`, `sql/append_one.sql`, `sql/append_new.sql`), after it has locked all that it
 //! locks, reads the sequence's last value `L`, takes a shared lock that names `L` and ends with its transaction, and
 //! only then draws positions. All of them are
 //! above `L`, because the sequence has no cache. Nobody ever takes the lock exclusively, so that nobody waits for it.

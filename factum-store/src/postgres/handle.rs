@@ -1,7 +1,8 @@
 //! What every clone of a store holds: the ways to the writer, the watcher and the readers, and the executor they run on.
 //!
 //! The store has an executor of its own, so that it works under any executor and keeps answering while a handler
-//! blocks the application's. When the last handle is dropped, what is queued is finished and every task ended.
+//! blocks the application's; or it is given one, and spares each answer the way between threads. When the last handle
+//! is dropped, what is queued is finished and every task ended.
 //! Never holds more connections than it was given: one or two write, one looks how far readers may read, one listens,
 //! and the rest are shared out between readers and units of work.
 
@@ -16,12 +17,14 @@ use factum_core::{
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::postgres::types::Oid;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Runtime, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::connect::{self, Purpose};
 use super::error::{Doing as _, closed};
+use super::line::Line;
+use super::lone::Lone;
 use super::place::Place;
 use super::read::Reading;
 use super::readers::{self, Lease, Readers};
@@ -76,6 +79,7 @@ pub(super) struct Core {
     now: Option<Now>,
     asks: mpsc::Sender<Ask>,
     writer: Mutex<Option<mpsc::Sender<Request>>>,
+    lone: Lone,
     room: Arc<Semaphore>,
     /// The store's own, for what the thread that writes leaves to others.
     pub(super) executor: tokio::runtime::Handle,
@@ -83,6 +87,7 @@ pub(super) struct Core {
 
 pub(super) struct Handle {
     pub(super) core: Arc<Core>,
+    /// Threads of its own; `None` on an executor that was given.
     runtime: Option<Runtime>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -98,44 +103,55 @@ impl Handle {
             );
             return Err(StoreError::new(StoreErrorKind::Invalid, message));
         }
-        let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        runtime.worker_threads(THREADS).thread_name("factum-pg").enable_all();
-        let runtime = runtime.build().map_err(|error| {
-            StoreError::new(StoreErrorKind::Other, "cannot start the store's threads").because(error)
-        })?;
+        let given = options.executor.clone();
+        if given.as_ref().is_some_and(|given| given.runtime_flavor() == RuntimeFlavor::CurrentThread) {
+            let message = "an executor of one thread was given to the store, which would wait for itself; give one of \
+                           several threads, or none, and the store has threads of its own";
+            return Err(StoreError::new(StoreErrorKind::Invalid, message));
+        }
+        let (executor, runtime) = match given {
+            Some(given) => (given, None),
+            None => {
+                let own = own_threads()?;
+                (own.handle().clone(), Some(own))
+            }
+        };
         let (sender, opened) = std::sync::mpsc::sync_channel(1);
-        runtime.spawn(async move {
+        executor.spawn(async move {
             // The opener waits for this.
             let _ = sender.send(start(place, options).await);
         });
-        let opened = opened.recv().unwrap_or_else(|_| Err(closed()));
+        let wait = || opened.recv().unwrap_or_else(|_| Err(closed()));
+        let is_inside = tokio::runtime::Handle::try_current().is_ok_and(|here| here.id() == executor.id());
+        // What is waited for may need this very thread.
+        let opened = if is_inside { tokio::task::block_in_place(wait) } else { wait() };
         match opened {
-            Ok((core, tasks)) => Ok(Self { core, runtime: Some(runtime), tasks: Mutex::new(tasks) }),
+            Ok((core, tasks)) => Ok(Self { core, runtime, tasks: Mutex::new(tasks) }),
             Err(error) => {
-                runtime.shutdown_background();
+                if let Some(runtime) = runtime {
+                    runtime.shutdown_background();
+                }
                 Err(error)
             }
         }
     }
 
-    /// Runs on the store's own executor, to its end whoever waits for it.
+    /// Runs on the store's executor, to its end whoever waits for it.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let Some(runtime) = &self.runtime else { return Err(closed()) };
-        runtime.spawn(work).await.unwrap_or_else(|_| Err(closed()))
+        self.core.executor.spawn(work).await.unwrap_or_else(|_| Err(closed()))
     }
 
     /// The same, answering a commit.
     pub(super) async fn run_commit(&self, work: impl Future<Output = Commit> + Send + 'static) -> Commit {
-        let Some(runtime) = &self.runtime else { return Commit::Failed(WriteError::Store(closed())) };
-        runtime.spawn(work).await.unwrap_or_else(|_| Commit::Unknown(closed()))
+        self.core.executor.spawn(work).await.unwrap_or_else(|_| Commit::Unknown(closed()))
     }
 
     /// Drops what belongs to the store's executor, wherever its owner is dropped.
     pub(super) fn drop_there<T>(&self, thing: T) {
-        let _guard = self.runtime.as_ref().map(Runtime::enter);
+        let _guard = self.core.executor.enter();
         drop(thing);
     }
 
@@ -157,7 +173,11 @@ impl Drop for Handle {
     fn drop(&mut self) {
         let core = Arc::clone(&self.core);
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        let Some(runtime) = self.runtime.take() else { return };
+        let Some(runtime) = self.runtime.take() else {
+            // Nobody waits on an executor that may be the one to do it.
+            self.core.executor.spawn(end(core, tasks));
+            return;
+        };
         // An executor cannot be ended from inside of another; a thread of its own can.
         let ending = thread::Builder::new().name("factum-pg-end".to_owned()).spawn(move || {
             runtime.block_on(end(core, tasks));
@@ -168,6 +188,15 @@ impl Drop for Handle {
             let _ = ending.join();
         }
     }
+}
+
+/// Threads of the store's own.
+fn own_threads() -> Result<Runtime, StoreError> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(THREADS).thread_name("factum-pg").enable_all();
+    runtime.build().map_err(|error| {
+        StoreError::new(StoreErrorKind::Other, "cannot start the store's threads").because(error)
+    })
 }
 
 async fn end(core: Arc<Core>, tasks: Vec<JoinHandle<()>>) {
@@ -183,12 +212,13 @@ async fn end(core: Arc<Core>, tasks: Vec<JoinHandle<()>>) {
     };
     let _ = tokio::time::timeout(CLOSE_MAX, all).await;
     core.shared.close();
+    core.lone.close();
     core.readers.close();
     let _ = tokio::time::timeout(RESTED, core.units.close()).await;
 }
 
 async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHandle<()>>), StoreError> {
-    let Options { gate, now, connections, event_bytes_max, hints, makes } = options;
+    let Options { gate, now, connections, event_bytes_max, hints, makes, executor } = options;
     let statements = Arc::new(Statements::of(&place.schema));
     let (mut migrating, backend) = connect::connect(&place, &statements, Purpose::Migrate).await?;
     migrate::migrate(&mut migrating, &place.schema, makes).await?;
@@ -203,7 +233,8 @@ async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHan
     shared.is_now_at(&backend.identity);
     let reading = Arc::new(Reading::new());
     let writers = if connections < WRITERS_FROM { 1 } else { WRITERS };
-    let shareable = connections - FIXED - writers;
+    let lone = usize::from(executor.is_some() && writers == WRITERS);
+    let shareable = connections - FIXED - writers - lone;
     let read = shareable.div_ceil(3);
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let (sender, queue) = mpsc::channel(QUEUE_MAX);
@@ -218,6 +249,7 @@ async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHan
         now,
         asks,
         writer: Mutex::new(Some(sender)),
+        lone: Lone::default(),
         room: Arc::new(Semaphore::new(QUEUE_KIB_MAX as usize)),
         executor: tokio::runtime::Handle::current(),
         place: place.clone(),
@@ -233,29 +265,44 @@ async fn start(place: Place, options: Options) -> Result<(Arc<Core>, Vec<JoinHan
         connection: None,
         hints,
     };
-    let mut tasks = vec![write(Writer::new(&core, queue, writers), &core)?, tokio::spawn(watcher.run())];
-    if hints {
-        tasks.push(tokio::spawn(watcher::listen(place, shared)));
+    if lone > 0 {
+        core.lone.open(Line::new(Arc::clone(&core), writers));
     }
-    core.fresh().await?;
+    let writer = Writer::new(&core, queue, writers);
+    let writing = match executor {
+        Some(_) => tokio::spawn(write(writer, Arc::clone(&shared))),
+        None => on_thread(writer, Arc::clone(&shared))?,
+    };
+    let mut tasks = vec![writing, tokio::spawn(watcher.run())];
+    if hints {
+        tasks.push(tokio::spawn(watcher::listen(place, Arc::clone(&shared))));
+    }
+    if let Err(error) = core.fresh().await {
+        // Nobody gets a handle whose end would end them.
+        shared.close();
+        core.lone.close();
+        return Err(error);
+    }
     Ok((core, tasks))
 }
 
+/// Writes until the store is closed.
+async fn write(writer: Writer, shared: Arc<Shared>) {
+    tokio::select! {
+        () = writer.run() => {}
+        // It had its time.
+        () = shared.closed() => {}
+    }
+}
+
 /// Starts the thread that writes. An append wakes it and nobody else, and no page that is decoded keeps it waiting.
-fn write(writer: Writer, core: &Core) -> Result<JoinHandle<()>, StoreError> {
+fn on_thread(writer: Writer, shared: Arc<Shared>) -> Result<JoinHandle<()>, StoreError> {
     let failed =
         |error| StoreError::new(StoreErrorKind::Other, "cannot start the thread that writes").because(error);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let (ending, ended) = oneshot::channel::<()>();
-    let shared = Arc::clone(&core.shared);
     let work = move || {
-        runtime.block_on(async {
-            tokio::select! {
-                () = writer.run() => {}
-                // It had its time.
-                () = shared.closed() => {}
-            }
-        });
+        runtime.block_on(write(writer, shared));
         drop((runtime, ending));
     };
     thread::Builder::new().name("factum-pg-write".to_owned()).spawn(work).map_err(failed)?;
@@ -458,10 +505,19 @@ impl Core {
             return Commit::Failed(WriteError::Store(closed()));
         };
         let unit = Unit { steps, reply, asked, room };
-        if let Err(error) = self.send(Request::Unit(unit)).await {
+        let caller = self.lone.set_out();
+        let unit = if self.is_at_home() { caller.commit(unit, &self.shared).await } else { Some(unit) };
+        if let Some(unit) = unit
+            && let Err(error) = self.send(Request::Unit(unit)).await
+        {
             return Commit::Failed(WriteError::Store(error));
         }
         answer.await.unwrap_or_else(|_| Commit::Unknown(closed()))
+    }
+
+    /// Whether this is asked on the store's executor.
+    fn is_at_home(&self) -> bool {
+        tokio::runtime::Handle::try_current().is_ok_and(|here| here.id() == self.executor.id())
     }
 
     /// Counts what became of a unit.

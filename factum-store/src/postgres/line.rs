@@ -81,6 +81,11 @@ impl Line {
         }
     }
 
+    /// Ends the connection; the next call makes another.
+    pub(super) fn lose(&mut self) {
+        self.connection = None;
+    }
+
     /// Commits units together, and answers them.
     pub(super) async fn commit(&mut self, mut units: Vec<Unit>) {
         let mut tries = 0;

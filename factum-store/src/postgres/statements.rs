@@ -38,7 +38,7 @@ macro_rules! statements {
 }
 
 statements! {
-    advance, append, append_one, bounds, cluster_lock, cluster_read, cluster_write, doctor, event_next, event_previous, hello, holders, hurry, id_position,
+    advance, append, append_new, append_one, bounds, cluster_lock, cluster_read, cluster_write, doctor, event_next, event_previous, hello, holders, hurry, id_position,
     identity,
     import_begin, import_end, import_events, import_streams, import_tags,
     is_gone, known_ids, put_back_missing, take_out, take_out_tags, lock_buckets, log_backward, log_forward, notify, own, record_by_due, record_by_group, record_by_id,

@@ -366,13 +366,16 @@ fn the_short_ways_hold_readers_back_until_they_have_committed() {
                     array[]::integer[], array[1, 2], array[1, 1], array[0, 0], array[0, 0], \
                     array[gen_random_uuid(), gen_random_uuid()], array['', '']::bytea[], array['', '']::bytea[], \
                     array[]::integer[], array[]::bigint[])";
-        let values = ["'order-1'", "1", "0", "0", "1", "gen_random_uuid()", "''", "''"];
+        let with = |sql: &str, values: &[&str]| {
+            let numbered = (1..).zip(values);
+            numbered.fold(sql.to_owned(), |sql, (number, value)| sql.replace(&format!("${number}"), value))
+        };
         let one = include_str!("../../src/postgres/sql/append_one.sql");
-        let one = (1..)
-            .zip(values)
-            .fold(one.to_owned(), |sql, (number, value)| sql.replace(&format!("${number}"), value));
+        let one = with(one, &["'order-1'", "1", "0", "0", "1", "gen_random_uuid()", "''", "''"]);
+        let new = include_str!("../../src/postgres/sql/append_new.sql");
+        let new = with(new, &["'order-4'", "0", "0", "1", "gen_random_uuid()", "''", "''"]);
         let mut app = place.app().await;
-        for call in [many, &*one] {
+        for call in [many, &*one, &*new] {
             let before = store.head().await.expect("a head");
             let mut open = app.begin().await.expect("begins");
             let call = call.replace("factum.", &format!("{}.", place.schema()));

@@ -15,7 +15,10 @@ impl drive::Peer for Factum {
     const TABLE: &'static str = "factum.event";
 
     async fn open(url: &str, _makes: bool) -> Self {
-        Self(PostgresStore::open(url, Options::default()).expect("the store opens"))
+        // As the other peers in Rust do it.
+        let executor = Some(tokio::runtime::Handle::current());
+        let options = Options { executor, ..Options::default() };
+        Self(PostgresStore::open(url, options).expect("the store opens"))
     }
 
     async fn append(&self, stream: &str, version: usize) {
