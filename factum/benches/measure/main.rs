@@ -1,7 +1,8 @@
 //! What the runtime costs beside a raw twin in the same run: `cargo bench -p factum`, or parts by name.
 //!
 //! `cargo bench -p factum -- dispatch effects --long --json`. Rows that only need a store are measured beside it:
-//! `cargo bench -p factum-store`. What each row means is in `docs/benchmarks.md`.
+//! `cargo bench -p factum-store`. The part `instances` starts a PostgreSQL server of its own, and is there with
+//! `--features postgres`. What each row means is in `docs/benchmarks.md`.
 
 use std::path::Path;
 
@@ -14,6 +15,8 @@ mod delay;
 mod dispatch;
 mod effects;
 mod flagship;
+#[cfg(feature = "postgres")]
+mod instances;
 mod kit;
 mod projection;
 mod scene;
@@ -26,7 +29,7 @@ use kit::Kit;
 /// A part: its name on the command line, and what measures its rows.
 type Part = (&'static str, fn(&mut Kit, &Runtime));
 
-const PARTS: [Part; 12] = [
+const PARTS: &[Part] = &[
     ("decode", decode::measure),
     ("dispatch", dispatch::measure),
     ("effects", effects::measure),
@@ -39,6 +42,8 @@ const PARTS: [Part; 12] = [
     ("restart", child::measure_restart),
     ("timers", timers::measure),
     ("flagship", flagship::measure),
+    #[cfg(feature = "postgres")]
+    ("instances", instances::measure),
 ];
 
 fn main() {
@@ -51,7 +56,7 @@ fn main() {
         _ => {}
     }
     let mut kit = Kit::from_arguments(Path::new(env!("CARGO_TARGET_TMPDIR")));
-    for (name, measure) in PARTS {
+    for &(name, measure) in PARTS {
         if kit.wants(name) {
             measure(&mut kit, &runtime);
         }
