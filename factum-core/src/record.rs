@@ -24,6 +24,8 @@ impl RecordKind {
     pub const CONSUMER: Self = Self("consumer");
     /// A running instance and until when it holds its slots.
     pub const INSTANCE: Self = Self("instance");
+    /// Which instance removes what is past its window, and until when no other does.
+    pub const PURGE: Self = Self("purge");
     /// What a consumer of a broker has handled (the inbox).
     pub const MARK: Self = Self("mark");
     /// A key of a consumer whose events wait.

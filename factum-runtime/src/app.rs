@@ -7,10 +7,7 @@ use std::panic::Location;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use factum_core::{
-    Clock, Commit, ConsumerName, Decider, Guard, Projection, RecordKind, RecordQuery, Saga, Store,
-    StoreError, StoreErrorKind,
-};
+use factum_core::{Clock, ConsumerName, Decider, Projection, Saga, Store, StoreError, StoreErrorKind};
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
@@ -23,7 +20,7 @@ use crate::consumer::shared::Shared;
 use crate::contracts::{self, Claims, ContractsRefused, Disagreements, Parts, catalog_of, record_contracts};
 use crate::inbox::{self, From, InboxDeclared};
 use crate::inline::inline_projections;
-use crate::instance::{Instance, RENEW, as_store_error};
+use crate::instance::{Instance, RENEW};
 use crate::projection::Declared;
 use crate::relay::{Relay, RelayNamed};
 use crate::saga::{self, Alarm, SagaRefused, check};
@@ -31,12 +28,10 @@ use crate::stop::{Stop, Stopper};
 use crate::watchdog::{Blocked, Watchdog};
 
 mod projections;
+mod purge;
 mod running;
 
 pub use running::{Running, WaitError};
-
-/// How often marks and replies past their window are removed.
-const PURGE: Duration = Duration::from_secs(60);
 
 /// Why an app did not start.
 #[derive(Debug, thiserror::Error)]
@@ -256,7 +251,7 @@ impl App {
             tasks.push(tokio::spawn(answer(core.clone(), self.deciders, stop.clone())));
         }
         tasks.push(tokio::spawn(keep_lease(core.clone(), stop.clone())));
-        tasks.push(tokio::spawn(purge(core.clone(), stop)));
+        tasks.push(tokio::spawn(purge::run(core.clone(), stop)));
         let watched = core.clone();
         let watchdog = Watchdog::start(move || watched.blocked()).map_err(|error| {
             StoreError::new(StoreErrorKind::Other, "the watchdog's thread cannot be started").because(error)
@@ -422,57 +417,6 @@ async fn answer(core: Arc<Core>, deciders: Vec<DeciderDeclared>, stop: Stop) {
         tokio::select! {
             () = stop.stopped() => return,
             () = core.clock.sleep(if is_busy { answers::LOOK_BUSY } else { answers::LOOK }) => {}
-        }
-    }
-}
-
-/// Kinds of records that are removed once they are due.
-const PURGED: [RecordKind; 6] = [
-    RecordKind::MARK,
-    RecordKind::REPLY,
-    RecordKind::INSTANCE,
-    RecordKind::MIGRATION,
-    RecordKind::SAGA,
-    RecordKind::ASKED,
-];
-
-/// Removes marks, replies, ended sagas and migrated things past their window, and instances past their lease.
-async fn purge(core: Arc<Core>, stop: Stop) {
-    loop {
-        for kind in PURGED {
-            if let Err(error) = purge_kind(core.store.as_ref(), kind).await {
-                tracing::warn!(
-                    ?kind,
-                    error = error.to_string(),
-                    "records past their window could not be removed"
-                );
-            }
-        }
-        tokio::select! {
-            () = stop.stopped() => return,
-            () = core.clock.sleep(PURGE) => {}
-        }
-    }
-}
-
-async fn purge_kind(store: &dyn Store, kind: RecordKind) -> Result<(), StoreError> {
-    loop {
-        let query = RecordQuery { due_until: Some(store.now().await?), ..RecordQuery::default() };
-        let expired = store.find(kind, &query).await?;
-        let mut work = store.begin().await?;
-        for record in &expired {
-            work.remove(kind, record.id.clone(), Guard::At(record.revision));
-        }
-        if work.is_empty() {
-            return Ok(());
-        }
-        match work.commit().await {
-            // A conflict means that one was met again just now, and stays.
-            Commit::Committed(_) | Commit::Conflict(_) => {}
-            other => return Err(as_store_error(other)),
-        }
-        if expired.len() < query.limit {
-            return Ok(());
         }
     }
 }

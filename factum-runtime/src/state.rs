@@ -241,6 +241,28 @@ impl State for InstanceState {
     const KIND: RecordKind = RecordKind::INSTANCE;
 }
 
+/// An instance's turn to remove what is past its window: due when the turn ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnState {
+    /// The instance.
+    pub by: String,
+}
+
+impl State for TurnState {
+    const KIND: RecordKind = RecordKind::PURGE;
+}
+
+impl TurnState {
+    /// The id of its record, the only one of its kind.
+    pub const ID: &'static str = "turn";
+
+    /// The record to put.
+    #[must_use]
+    pub fn record(&self, ends: Timestamp) -> Record {
+        Record::new(RecordKind::PURGE, "", Self::ID, to_bytes(self)).due(ends)
+    }
+}
+
 /// What a parked key waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "lowercase")]

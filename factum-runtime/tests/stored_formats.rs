@@ -6,7 +6,7 @@ use factum_core::{Kind, Position, Record, RecordKind, SagaStatus};
 use factum_runtime::state::{
     ArchiveState, AuditEntry, CommandState, ContractState, ControlState, InstanceState, KeyWaits,
     MigrationState, ParkedKey, Path, ProjectionState, ReadAhead, ReplyState, SagaState, ShapeState,
-    SlotState, SnapshotState, Stage, State, ThingState, TimerState, Troubled, read,
+    SlotState, SnapshotState, Stage, State, ThingState, TimerState, Troubled, TurnState, read,
 };
 
 fn stored<T: State>(json: &'static str) -> T {
@@ -42,6 +42,7 @@ fn format_1_of_slots_and_control_is_read() {
     let instance: InstanceState =
         stored(r#"{"format":1,"host":"","pid":3,"started":5,"consumers":["walker"]}"#);
     assert_eq!(instance.consumers, ["walker"]);
+    assert_eq!(stored::<TurnState>(r#"{"format":1,"by":"i-1"}"#).by, "i-1");
 }
 
 #[test]
