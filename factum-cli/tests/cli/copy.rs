@@ -6,6 +6,7 @@ use factum_core::{Commit, Envelope, EventType, Expected, Store, StreamId, values
 use insta::assert_snapshot;
 
 use crate::look::shown;
+use crate::migration::in_shadow;
 use crate::sample::{PATIENCE, app, open, place, shop};
 use crate::terminal::Terminal;
 
@@ -84,6 +85,18 @@ async fn a_store_is_copied_into_another_file_and_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_is_copied_to_a_server_and_back() {
     there_and_back(&Terminal::on(factum_conformance::postgres::fresh_url())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_stands_in_the_copy_where_it_stood() {
+    let (source, target) = (Terminal::new(), Terminal::new());
+    in_shadow(&source.store()).await;
+    assert_eq!(source.code(&["copy", &source.store(), &target.store()]), 0);
+    for look in [&["migration", "status", "email-sync"][..], &["migration", "differences", "email-sync"]] {
+        let stood = source.run(look);
+        assert!(stood.contains("shadow") || stood.contains("Your order o1"), "{stood}");
+        assert_eq!(target.run(look), stood);
+    }
 }
 
 pub(crate) const BEAT: EventType = EventType::event("heart.beat", 1, "heart", "heart.beat");

@@ -16,8 +16,9 @@ use super::{AdminError, all_of};
 use crate::instance::as_store_error;
 use crate::state::{ArchiveState, ProjectionState, SlotState, read, to_bytes};
 
-/// Kinds of records that are copied: all but leases, and projections, which are made anew.
-const KINDS: [RecordKind; 18] = [
+/// Kinds of records that are copied: all but leases, questions that wait for an answer, what was moved out, which is
+/// refused, and projections, which are made anew.
+const KINDS: [RecordKind; 19] = [
     RecordKind::SLOT,
     RecordKind::CONSUMER,
     RecordKind::MARK,
@@ -31,6 +32,7 @@ const KINDS: [RecordKind; 18] = [
     RecordKind::COMMAND,
     RecordKind::REPLY,
     RecordKind::SNAPSHOT,
+    RecordKind::MIGRATION,
     RecordKind::ARCHIVED_STREAM,
     RecordKind::CONTRACT,
     RecordKind::KEYS,
