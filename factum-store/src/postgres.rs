@@ -179,8 +179,9 @@ impl PostgresStore {
     ///
     /// # Errors
     /// Those of [`Store::append`]; `Invalid` also for a transaction in another database, and `Unavailable` for one on a
-    /// server that was replaced by another meanwhile, which passes on a new connection. After `Conflict`, `Refused`, `PartlyKnown` and `Invalid` the transaction is as it
-    /// was before, but holds the stream's lock; after any other, roll it back. An error that is transient passes when
+    /// server that was replaced by another meanwhile, which passes on a new connection. After `Conflict`, `Refused`,
+    /// `PartlyKnown` and `Invalid` the transaction is as it was before, but holds the stream's lock, unless it is in a
+    /// database that has no store of this schema; after any other, roll it back. An error that is transient passes when
     /// the transaction is run again.
     pub async fn append_with(
         &self,

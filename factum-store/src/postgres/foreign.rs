@@ -2,12 +2,13 @@
 //!
 //! The store's own connections make new types known, because a number that a rollback takes back must not be
 //! remembered. What is written, and in which order locks are taken, is the same function as everywhere.
-//! The transaction's connection may be the first to meet a server that took over: the store's own follow it before anything
-//! is written, so that no position is given twice.
+//! The transaction's connection may be the first to meet a server that took over. The statement that writes names the
+//! server that the store is on, and does nothing elsewhere; the store's own connections then follow before anything is
+//! written, so that no position is given twice. So looking where the transaction is costs no round trip.
 //! Never ends the transaction, and never tries again inside it: a failed statement has ended it.
 
 use factum_core::{
-    AppendError, Appended, Commit, Expected, StoreError, StoreErrorKind, StreamId, WriteError,
+    AppendError, Appended, Commit, Committed, Expected, StoreError, StoreErrorKind, StreamId, WriteError,
 };
 
 use super::error::Doing as _;
@@ -15,6 +16,12 @@ use super::handle::Core;
 use super::step::Step;
 use super::unit::Stop;
 use crate::batch::Batch;
+
+/// How often an append follows a server that took over; more only when one takes over from another meanwhile.
+const FOLLOWS_MAX: usize = 2;
+
+const ELSEWHERE: &str =
+    "the transaction is in another database than the store; begin it on a connection to the same";
 
 pub(super) async fn append(
     core: &Core,
@@ -24,13 +31,36 @@ pub(super) async fn append(
     events: Batch,
 ) -> Result<Appended, AppendError> {
     let steps = [Step::Append { to: to.clone(), expected, events }];
-    follow(core, tx).await?;
-    core.learn(&steps).await?;
-    let written = core.write(tx, &steps).await;
-    let mut committed = written.map(|(committed, ..)| committed).map_err(refused)?;
+    let mut committed = match steps[0].can_share() {
+        true => write_here(core, tx, &steps).await?,
+        false => {
+            follow(core, tx).await?;
+            core.learn(&steps).await?;
+            core.write(tx, &steps).await.map(|(committed, ..)| committed).map_err(refused)?
+        }
+    };
     // When the transaction ends is not known here; looking soon costs little.
     core.shared.nudge();
     Ok(committed.appended.pop().expect("a call with one append that was written answers with one"))
+}
+
+/// Writes in one round trip, in which the server sees for itself whether the transaction is where the store is.
+async fn write_here(
+    core: &Core,
+    tx: &mut sqlx::PgConnection,
+    steps: &[Step],
+) -> Result<Committed, AppendError> {
+    for _ in 0..FOLLOWS_MAX {
+        core.learn(steps).await?;
+        // Before the types are looked up, so that they are not those of a server that was there before.
+        let identity = core.shared.identity();
+        if let Some(committed) = core.write_here(tx, steps, &identity).await.map_err(refused)? {
+            return Ok(committed);
+        }
+        follow(core, tx).await?;
+    }
+    let message = "one server took over from another while this was written; run the transaction again";
+    Err(StoreError::new(StoreErrorKind::Unavailable, message).into())
 }
 
 /// Sees to it that the transaction is where the store is.
@@ -53,9 +83,7 @@ async fn follow(core: &Core, tx: &mut sqlx::PgConnection) -> Result<(), AppendEr
         let message = "the transaction is on a server that was replaced; roll it back, and run it again on a new connection";
         return Err(StoreError::new(StoreErrorKind::Unavailable, message).into());
     }
-    let message =
-        "the transaction is in another database than the store; begin it on a connection to the same";
-    Err(AppendError::Invalid(message.to_owned()))
+    Err(AppendError::Invalid(ELSEWHERE.to_owned()))
 }
 
 /// Whether two identities differ in their timelines alone.

@@ -43,6 +43,6 @@ statements! {
     import_begin, import_end, import_events, import_streams, import_tags,
     is_gone, known_ids, put_back_missing, take_out, take_out_tags, lock_buckets, log_backward, log_forward, notify, own, record_by_due, record_by_group, record_by_id,
     record_by_kind, record_by_prefix, stream_backward, stream_by_name, stream_ends, stream_forward, stream_names, stream_opens,
-    tag_backward, tag_forward, tag_missing, tag_weight, touched, totals, type_by_id, type_find, type_insert, version_slice, write, xact,
+    tag_backward, tag_forward, tag_missing, tag_weight, touched, totals, type_by_id, type_find, type_insert, version_slice, write, write_here, xact,
     xact_status,
 }

@@ -18,7 +18,7 @@ use sqlx::types::Uuid;
 use sqlx::{PgConnection, Postgres, Row as _, Transaction};
 
 use super::door;
-use super::error::{Doing as _, Trouble, closed, store_error, user_error};
+use super::error::{Doing as _, Trouble, closed, code, store_error, user_error};
 use super::events::bucket;
 use super::handle::Core;
 use super::statement;
@@ -292,6 +292,41 @@ impl Core {
         self.flush(session, &mut waiting, takes_buckets, &mut written).await?;
         refuse_known(steps, &written.committed)?;
         Ok((written.committed, written.transaction, written.events))
+    }
+
+    /// The same for appends that can share a round trip, in one, where the connection is on the server of an identity;
+    /// `None` when it is elsewhere, and then nothing has happened there.
+    pub(super) async fn write_here(
+        &self,
+        connection: &mut PgConnection,
+        steps: &[Step],
+        identity: &str,
+    ) -> Result<Option<Committed>, Stop> {
+        let mut call = Call::default();
+        call.unit(steps.iter(), &self.reading.names)?;
+        call.take_buckets();
+        if !self.shared.is_at(identity) {
+            // The types may be those of the server that took over meanwhile.
+            return Ok(None);
+        }
+        let ran = call.run_here(connection, &self.statements, identity).await;
+        let Some(mut answers) = ran.map_err(|fault| match fault {
+            // No schema of this name, or none with a store in it: another database.
+            Fault::Driver(error) if matches!(code(&error), Some("3F000" | "42883")) => {
+                let message = "the transaction is in another database than the store, or on a server without it; roll it \
+                               back, and begin it on a connection to the same";
+                invalid(message.to_owned())
+            }
+            fault => fault.into(),
+        })?
+        else {
+            return Ok(None);
+        };
+        match answers.units.pop() {
+            Some(Ok(committed)) => Ok(Some(committed)),
+            Some(Err(refused)) => Err(Stop::Decided(refused.into())),
+            None => Ok(Some(Committed::default())),
+        }
     }
 
     async fn flush(

@@ -11,11 +11,13 @@ use factum_core::{
     Appended, Commit, Committed, Conflict, EventId, Expected, Guard, Position, RecordKind, StoreError,
     StreamId, Timestamp, Version, WriteError,
 };
-use sqlx::{PgConnection, Row as _};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres, Row as _};
 
 use super::events::Events;
 use super::names::Names;
-use super::statements::Statements;
+use super::statements::{Statements, Text};
 use super::step::Step;
 use crate::batch::Batch;
 
@@ -178,9 +180,27 @@ impl<'s> Call<'s> {
         connection: &mut PgConnection,
         statements: &Statements,
     ) -> Result<Answers, Fault> {
+        let row = self.asks(&statements.write).fetch_one(connection).await?;
+        self.read(&row)
+    }
+
+    /// Makes the round trip where the connection is on the server of an identity; `None` when it is elsewhere, and then
+    /// nothing has happened there.
+    pub(super) async fn run_here(
+        &self,
+        connection: &mut PgConnection,
+        statements: &Statements,
+        identity: &str,
+    ) -> Result<Option<Answers>, Fault> {
+        let row = self.asks(&statements.write_here).bind(identity).fetch_optional(connection).await?;
+        row.as_ref().map(|row| self.read(row)).transpose()
+    }
+
+    /// A statement that writes, with what it is to write.
+    fn asks<'q>(&'q self, statement: &Text) -> Query<'q, Postgres, PgArguments> {
         let events = &self.events;
         let least = events.id.iter().min().copied().unwrap_or_default();
-        let write = sqlx::query(statements.write.sql())
+        sqlx::query(statement.sql())
             .bind(self.units)
             .bind(&self.append_unit)
             .bind(&self.append_stream)
@@ -206,8 +226,10 @@ impl<'s> Call<'s> {
             .bind(&self.record_bytes)
             .bind(&self.op_record)
             .bind(&self.op_guard)
-            .bind(&self.op_is_put);
-        let row = write.fetch_one(connection).await?;
+            .bind(&self.op_is_put)
+    }
+
+    fn read(&self, row: &PgRow) -> Result<Answers, Fault> {
         let known: Option<Vec<Option<String>>> = row.try_get("o_known")?;
         let raw = Raw {
             code: row.try_get("o_code")?,

@@ -125,16 +125,29 @@ fn an_open_transaction_holds_up_its_own_stream_alone() {
     });
 }
 
+/// Another database on the same server, and how an application reaches it.
+fn other_database(place: &Place, name: &str) -> (String, String) {
+    let other = format!("{name}_{}", place.schema());
+    place.psql(&format!("create database {other}"));
+    let (url, _) = place.url.split_once('?').expect("a URL with parameters");
+    let (server, _) = url.rsplit_once('/').expect("a database");
+    let url = format!("{server}/{other}");
+    (other, url)
+}
+
 #[test]
 fn a_transaction_in_another_database_is_refused_and_left_as_it_was() {
     let place = place();
     run(async {
         let store = place.open();
-        let other = format!("other_{}", place.schema());
-        place.psql(&format!("create database {other}"));
-        let (url, _) = place.url.split_once('?').expect("a URL with parameters");
-        let (server, _) = url.rsplit_once('/').expect("a database");
-        let mut app = sqlx::PgConnection::connect(&format!("{server}/{other}")).await.expect("connects");
+        let (other, url) = other_database(&place, "other");
+        // With a store of its own, of the same name: what it writes must not go there.
+        let there = Place { url: format!("{url}?schema={}", place.schema()) };
+        let own = there.open();
+        own.append(&stream("order-1"), Expected::NoStream, &events(1)).await.expect("appends");
+        let drawn = || there.psql("select last_value from factum.position");
+        let before = drawn();
+        let mut app = sqlx::PgConnection::connect(&url).await.expect("connects");
         let mut tx = app.begin().await.expect("begins");
         let refused = store.append_with(&mut tx, &stream("order-1"), Expected::Any, &events(1)).await;
         let expected =
@@ -143,7 +156,43 @@ fn a_transaction_in_another_database_is_refused_and_left_as_it_was() {
         tx.execute("select 1").await.expect("it is sound");
         tx.commit().await.expect("commits");
         app.close().await.expect("closes");
+        assert_eq!(drawn(), before, "no position was drawn");
+        assert_eq!(read_all(&own).await.len(), 1);
         store.append(&stream("order-1"), Expected::NoStream, &events(1)).await.expect("the store goes on");
+        drop(own);
         place.psql(&format!("drop database {other}"));
+    });
+}
+
+#[test]
+fn a_transaction_in_a_database_without_a_store_is_refused_and_told_to_be_rolled_back() {
+    let place = place();
+    run(async {
+        let store = place.open();
+        let (other, url) = other_database(&place, "empty");
+        let mut app = sqlx::PgConnection::connect(&url).await.expect("connects");
+        let mut tx = app.begin().await.expect("begins");
+        let refused = store.append_with(&mut tx, &stream("order-1"), Expected::Any, &events(1)).await;
+        let expected = "the transaction is in another database than the store, or on a server without it; roll it \
+                        back, and begin it on a connection to the same";
+        assert!(matches!(&refused, Err(AppendError::Invalid(message)) if message == expected), "{refused:?}");
+        tx.rollback().await.expect("rolls back");
+        app.close().await.expect("closes");
+        place.psql(&format!("drop database {other}"));
+    });
+}
+
+#[test]
+fn where_a_transaction_is_costs_no_round_trip_of_its_own() {
+    let place = place();
+    run(async {
+        let store = place.open();
+        store.append(&stream("order-1"), Expected::Any, &events(1)).await.expect("appends");
+        let mut app = place.app().await;
+        let mut tx = app.begin().await.expect("begins");
+        let prepared = tx.cached_statements_size();
+        store.append_with(&mut tx, &stream("order-1"), Expected::Any, &events(1)).await.expect("appends");
+        assert_eq!(tx.cached_statements_size(), prepared + 1, "one statement did it all");
+        tx.commit().await.expect("commits");
     });
 }
