@@ -10,6 +10,9 @@ mod faults;
 mod fence;
 #[path = "postgres/foreign.rs"]
 mod foreign;
+#[cfg(feature = "sqlite")]
+#[path = "postgres/keys.rs"]
+mod keys;
 #[path = "postgres/kit.rs"]
 mod kit;
 #[path = "postgres/open.rs"]

@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 use super::file::Ring;
 use super::{Entry, KeyTable, Proof, Row, Wrap, cipher};
-use crate::postgres::error::store_error;
+use crate::postgres::error::{Trouble, store_error};
 use crate::postgres::place::Place;
 
 /// Questions that wait for the thread: whoever asks waits for the answer.
@@ -84,8 +84,7 @@ impl Session {
                 }
             };
             let ran = work(&mut own, place).await;
-            // The server has said no, and is still there; any other error is the connection's.
-            if matches!(&ran, Ok(_) | Err(sqlx::Error::Database(_))) {
+            if ran.as_ref().err().is_none_or(keeps) {
                 *connection = Some(own);
             }
             ran
@@ -109,6 +108,11 @@ impl Session {
         self.is_in = false;
         ended
     }
+}
+
+/// Whether the server has said no and is still there: not when that was its last word, or the error is the connection's.
+fn keeps(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(_)) && Trouble::of(error) != Trouble::Lost
 }
 
 fn text(place: &Place, sql: &str) -> AssertSqlSafe<String> {

@@ -11,7 +11,7 @@ use sqlx::postgres::PgDatabaseError;
 
 /// What an error means for the connection and for what it ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// The statement failed; the same again fails again.
     Statement,
     /// Others were in the way; the same again may succeed.
@@ -21,7 +21,7 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    pub(super) fn of(error: &Error) -> Self {
+    pub(crate) fn of(error: &Error) -> Self {
         let Some(code) = code(error) else {
             return match error {
                 Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed => Self::Lost,
