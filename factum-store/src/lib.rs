@@ -21,6 +21,8 @@ mod batch;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod cache;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod collected;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod counters;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod names;

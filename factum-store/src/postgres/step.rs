@@ -7,9 +7,7 @@ use std::fmt;
 use factum_core::{EventType, Expected, Guard, Record, RecordKind, Sql, StreamId, Value, WriteError};
 
 use crate::batch::Batch;
-
-/// How many bytes a value, a row or a step costs beside its content, roughly.
-const OVERHEAD_BYTES: usize = 64;
+use crate::collected;
 
 pub(super) enum Step {
     Append {
@@ -37,15 +35,12 @@ pub(super) enum Step {
 impl Step {
     /// Roughly what it holds in memory.
     pub(super) fn bytes(&self) -> usize {
-        OVERHEAD_BYTES
-            + match self {
-                Self::Append { events, .. } => events.bytes(),
-                Self::Put { record, .. } => record.bytes.len() + record.id.len() + record.group.len(),
-                Self::Execute { sql, params } => {
-                    sql.as_str().len() + params.iter().map(value_bytes).sum::<usize>()
-                }
-                Self::Remove { .. } | Self::Wrong(_) => 0,
-            }
+        match self {
+            Self::Append { events, .. } => collected::append_bytes(events),
+            Self::Put { record, .. } => collected::record_bytes(record),
+            Self::Execute { sql, params } => collected::statement_bytes(sql.as_str(), params),
+            Self::Remove { .. } | Self::Wrong(_) => collected::OVERHEAD_BYTES,
+        }
     }
 
     /// Whether it can share a round trip with other units.
@@ -73,15 +68,6 @@ impl Step {
             _ => None,
         }
     }
-}
-
-fn value_bytes(value: &Value) -> usize {
-    OVERHEAD_BYTES
-        + match value {
-            Value::Text(text) => text.len(),
-            Value::Bytes(bytes) => bytes.len(),
-            _ => 0,
-        }
 }
 
 impl fmt::Debug for Step {

@@ -12,7 +12,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use factum_core::{
     Commit, Committed, Envelope, Expected, Gate, Guard, Lock, Page, Query, Record, RecordKind, RecordQuery,
-    Rows, Sql, StoreError, StoreErrorKind, StreamId, Value, Work, WriteError,
+    Rows, Sql, StoreError, StreamId, Value, Work, WriteError,
 };
 
 use super::handle::Handle;
@@ -21,13 +21,8 @@ use super::step::Step;
 use super::unit::{Session, Stop, wrong};
 use super::{door, statement};
 use crate::batch::Batch;
+use crate::collected::{self, Collected};
 use crate::record;
-
-/// Writes that one unit collects at most.
-const STEPS_MAX: usize = 100_000;
-
-/// Bytes that one unit collects at most, roughly.
-const BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A unit of work; dropped, it leaves no trace.
 pub struct PostgresWork {
@@ -35,8 +30,7 @@ pub struct PostgresWork {
     steps: Vec<Step>,
     /// How many of the steps have been sent.
     sent: usize,
-    count: usize,
-    bytes: usize,
+    collected: Collected,
     session: Option<Session>,
     /// The unit was undone early; its commit answers this.
     undone: Option<Commit>,
@@ -44,7 +38,14 @@ pub struct PostgresWork {
 
 impl PostgresWork {
     pub(super) fn new(handle: Arc<Handle>) -> Self {
-        Self { handle, steps: Vec::new(), sent: 0, count: 0, bytes: 0, session: None, undone: None }
+        Self {
+            handle,
+            steps: Vec::new(),
+            sent: 0,
+            collected: Collected::default(),
+            session: None,
+            undone: None,
+        }
     }
 
     /// Begins the unit's transaction and gives it out: for what [`Work::execute`] cannot do.
@@ -57,29 +58,23 @@ impl PostgresWork {
     pub async fn transaction(&mut self) -> Result<&mut sqlx::PgTransaction<'static>, StoreError> {
         self.begin().await?;
         // Between two questions nobody else needs it.
-        self.session.as_mut().ok_or_else(undone_before)
+        self.session.as_mut().ok_or_else(collected::undone_before)
     }
 
     pub(super) fn collect(&mut self, step: Step) {
-        self.count += 1;
-        self.bytes += step.bytes();
-        let is_over = self.count > STEPS_MAX || self.bytes > BYTES_MAX;
-        match self.steps.last() {
+        let room = self.collected.add(step.bytes());
+        match (self.steps.last(), room) {
             // The unit is lost; nothing more needs to be kept.
-            Some(Step::Wrong(_)) => {}
-            _ if is_over => {
-                let message =
-                    format!("a unit of work holds over {STEPS_MAX} writes or {BYTES_MAX} bytes; split it");
-                self.steps.push(Step::Wrong(Some(WriteError::Invalid(message))));
-            }
-            _ => self.steps.push(step),
+            (Some(Step::Wrong(_)), _) => {}
+            (_, Err(error)) => self.steps.push(Step::Wrong(Some(error))),
+            (_, Ok(())) => self.steps.push(step),
         }
     }
 
     /// Makes sure that there is a transaction, and that the statements collected so far have run in it.
     async fn begin(&mut self) -> Result<(), StoreError> {
         if self.undone.is_some() {
-            return Err(undone_before());
+            return Err(collected::undone_before());
         }
         if let Some(error) = self.steps.iter_mut().find_map(wrong) {
             return Err(self.undo(Commit::Failed(error)));
@@ -106,20 +101,15 @@ impl PostgresWork {
     }
 
     fn undo(&mut self, commit: Commit) -> StoreError {
-        let why = match &commit {
-            Commit::Conflict(conflict) => conflict.to_string(),
-            Commit::Failed(error) => error.to_string(),
-            Commit::Unknown(error) => error.to_string(),
-            Commit::Committed(_) => String::new(),
-        };
+        let error = collected::undone(&commit);
         self.undone = Some(commit);
         self.handle.drop_there(self.session.take());
-        StoreError::new(StoreErrorKind::Invalid, format!("the unit of work was undone: {why}"))
+        error
     }
 
     async fn ask(&mut self, sql: &str, params: &[Value], lock: Lock) -> Result<Rows, StoreError> {
         self.begin().await?;
-        let Some(mut session) = self.session.take() else { return Err(undone_before()) };
+        let Some(mut session) = self.session.take() else { return Err(collected::undone_before()) };
         let (core, sql, params) = (Arc::clone(&self.handle.core), sql.to_owned(), params.to_vec());
         let asked = self.handle.run(async move {
             let found = statement::query(&mut session, &sql, &params, lock).await;
@@ -154,10 +144,6 @@ impl PostgresWork {
 
 fn sql_failed(sql: &str, source: StoreError) -> Commit {
     Commit::Failed(WriteError::Sql { sql: sql.to_owned(), source })
-}
-
-fn undone_before() -> StoreError {
-    StoreError::new(StoreErrorKind::Invalid, "the unit of work was undone before")
 }
 
 /// What a unit answers that cannot be run again from here: whoever asked has seen what it read.
@@ -197,7 +183,7 @@ impl Work for PostgresWork {
 
     async fn query(&mut self, sql: &str, params: &[Value], lock: Lock) -> Result<Rows, StoreError> {
         if self.undone.is_some() {
-            return Err(undone_before());
+            return Err(collected::undone_before());
         }
         door::check(sql)?;
         if lock == Lock::None && self.steps.is_empty() && self.session.is_none() {
@@ -222,7 +208,7 @@ impl Work for PostgresWork {
     }
 
     fn is_empty(&self) -> bool {
-        self.count == 0
+        self.collected.is_nothing()
     }
 
     async fn commit(mut self: Box<Self>) -> Commit {

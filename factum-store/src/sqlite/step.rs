@@ -20,6 +20,7 @@ use super::error::Trouble;
 use super::record;
 use super::statement::{self, Fault};
 use crate::batch::Batch;
+use crate::collected;
 
 /// What a native closure answers.
 pub type NativeResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
@@ -29,9 +30,6 @@ pub(super) type Native = Box<dyn FnOnce(&Connection) -> NativeResult + Send>;
 
 /// What one statement of a collected unit may take before it is stopped: long enough to fill an index.
 const STATEMENT_MAX: Duration = Duration::from_secs(60);
-
-/// How many bytes a value, a row or a step costs beside its content, roughly.
-const OVERHEAD_BYTES: usize = 64;
 
 /// One collected write.
 pub(super) enum Step {
@@ -66,15 +64,12 @@ impl Step {
 
     /// Roughly what it holds in memory.
     pub(super) fn bytes(&self) -> usize {
-        OVERHEAD_BYTES
-            + match self {
-                Self::Append { events, .. } => events.bytes(),
-                Self::Put { record, .. } => record.bytes.len() + record.id.len() + record.group.len(),
-                Self::Execute { sql, params } => {
-                    sql.as_str().len() + params.iter().map(value_bytes).sum::<usize>()
-                }
-                Self::Remove { .. } | Self::Run(_) | Self::Wrong(_) => 0,
-            }
+        match self {
+            Self::Append { events, .. } => collected::append_bytes(events),
+            Self::Put { record, .. } => collected::record_bytes(record),
+            Self::Execute { sql, params } => collected::statement_bytes(sql.as_str(), params),
+            Self::Remove { .. } | Self::Run(_) | Self::Wrong(_) => collected::OVERHEAD_BYTES,
+        }
     }
 
     /// How many of the steps at the front are one statement, over and over; they are run as one.
@@ -116,15 +111,6 @@ impl Step {
             Self::Wrong(error) => Err(error.take().unwrap_or_else(spent).into()),
         }
     }
-}
-
-fn value_bytes(value: &Value) -> usize {
-    OVERHEAD_BYTES
-        + match value {
-            Value::Text(text) => text.len(),
-            Value::Bytes(bytes) => bytes.len(),
-            _ => 0,
-        }
 }
 
 fn stop(fault: Fault, sql: &str, door: &Door) -> Stop {

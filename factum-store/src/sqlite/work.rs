@@ -12,7 +12,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use factum_core::{
     Commit, Committed, Envelope, Expected, Gate, Guard, Lock, Page, Query, Record, RecordKind, RecordQuery,
-    Rows, Sql, StoreError, StoreErrorKind, StreamId, Value, Work, WriteError,
+    Rows, Sql, StoreError, StreamId, Value, Work, WriteError,
 };
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -22,20 +22,14 @@ use super::handle::Handle;
 use super::step::{NativeResult, Step};
 use super::writer::{Ask, Owner, Refusal, Request, Session, Unit, over};
 use crate::batch::Batch;
+use crate::collected::{self, Collected};
 use crate::record;
-
-/// Writes that one unit collects at most: more would hold the writer for too long.
-const STEPS_MAX: usize = 100_000;
-
-/// Bytes that one unit collects at most, roughly.
-const BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A unit of work; dropped, it leaves no trace.
 pub struct SqliteWork {
     handle: Arc<Handle>,
     steps: Vec<Step>,
-    count: usize,
-    bytes: usize,
+    collected: Collected,
     session: Option<SyncSender<Ask>>,
     /// The unit was undone early; its commit answers this.
     undone: Option<Commit>,
@@ -43,7 +37,7 @@ pub struct SqliteWork {
 
 impl SqliteWork {
     pub(super) fn new(handle: Arc<Handle>) -> Self {
-        Self { handle, steps: Vec::new(), count: 0, bytes: 0, session: None, undone: None }
+        Self { handle, steps: Vec::new(), collected: Collected::default(), session: None, undone: None }
     }
 
     /// Collects a closure that runs on the writer's thread, inside the unit's transaction.
@@ -71,18 +65,12 @@ impl SqliteWork {
     }
 
     fn collect(&mut self, step: Step) {
-        self.count += 1;
-        self.bytes += step.bytes();
-        let is_over = self.count > STEPS_MAX || self.bytes > BYTES_MAX;
-        match self.steps.last() {
+        let room = self.collected.add(step.bytes());
+        match (self.steps.last(), room) {
             // The unit is lost; nothing more needs to be kept.
-            Some(Step::Wrong(_)) => {}
-            _ if is_over => {
-                let message =
-                    format!("a unit of work holds over {STEPS_MAX} writes or {BYTES_MAX} bytes; split it");
-                self.steps.push(Step::Wrong(Some(WriteError::Invalid(message))));
-            }
-            _ => self.steps.push(step),
+            (Some(Step::Wrong(_)), _) => {}
+            (_, Err(error)) => self.steps.push(Step::Wrong(Some(error))),
+            (_, Ok(())) => self.steps.push(step),
         }
     }
 
@@ -119,15 +107,10 @@ impl SqliteWork {
     }
 
     fn undone(&mut self, commit: Commit) -> StoreError {
-        let why = match &commit {
-            Commit::Conflict(conflict) => conflict.to_string(),
-            Commit::Failed(error) => error.to_string(),
-            Commit::Unknown(error) => error.to_string(),
-            Commit::Committed(_) => String::new(),
-        };
+        let error = collected::undone(&commit);
         self.undone = Some(commit);
         self.session = None;
-        StoreError::new(StoreErrorKind::Invalid, format!("the unit of work was undone: {why}"))
+        error
     }
 }
 
@@ -158,7 +141,7 @@ impl Work for SqliteWork {
 
     async fn query(&mut self, sql: &str, params: &[Value], lock: Lock) -> Result<Rows, StoreError> {
         if self.undone.is_some() {
-            return Err(StoreError::new(StoreErrorKind::Invalid, "the unit of work was undone before"));
+            return Err(collected::undone_before());
         }
         if lock == Lock::None && self.steps.is_empty() && self.session.is_none() {
             return self.handle.query(sql, params).await;
@@ -179,7 +162,7 @@ impl Work for SqliteWork {
     }
 
     fn is_empty(&self) -> bool {
-        self.count == 0
+        self.collected.is_nothing()
     }
 
     async fn commit(mut self: Box<Self>) -> Commit {
