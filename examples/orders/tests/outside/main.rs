@@ -10,4 +10,6 @@ mod http;
 #[cfg(feature = "postgres")]
 mod many;
 #[cfg(feature = "postgres")]
+mod moved;
+#[cfg(feature = "postgres")]
 mod scale;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use factum::contract::Contracts;
 use factum::state::{InstanceState, SlotState, read};
-use factum::{Query, RecordKind, RecordQuery, Recorded, Store};
+use factum::{Query, Record, RecordKind, RecordQuery, Recorded, Store};
 use factum_conformance::postgres::{fresh_url, psql};
 
 use crate::crash::{Acknowledged, Moments, all_have_ended, number, whole};
@@ -142,13 +142,13 @@ fn is_even(held: &BTreeMap<u32, usize>, expected: &BTreeSet<u32>) -> bool {
 }
 
 /// What the store holds, seen from outside of the shop.
-struct Log {
+pub(crate) struct Log {
     runtime: tokio::runtime::Runtime,
     store: Arc<dyn Store>,
 }
 
 impl Log {
-    fn of(url: &str) -> Self {
+    pub(crate) fn of(url: &str) -> Self {
         let gate = Arc::new(Contracts::try_from(orders::contracts::CATALOG).unwrap());
         let store = factum::store::open(url, gate).unwrap().store;
         Self { runtime: tokio::runtime::Runtime::new().unwrap(), store }
@@ -172,7 +172,21 @@ impl Log {
         held
     }
 
-    fn events(&self) -> Vec<Recorded> {
+    /// The records of a kind, all of them.
+    pub(crate) fn records(&self, kind: RecordKind) -> Vec<Record> {
+        let (mut all, mut query) = (Vec::new(), RecordQuery::default());
+        loop {
+            let page = self.runtime.block_on(self.store.find(kind, &query)).unwrap();
+            query.after_id = page.last().map(|record| record.id.clone());
+            let is_last = page.len() < query.limit;
+            all.extend(page);
+            if is_last {
+                return all;
+            }
+        }
+    }
+
+    pub(crate) fn events(&self) -> Vec<Recorded> {
         let (mut all, mut query) = (Vec::new(), Query::all());
         loop {
             let page = self.runtime.block_on(self.store.read(&query)).unwrap();
@@ -186,7 +200,7 @@ impl Log {
 
     /// No event has led to two of one type, every order was charged once, and what one context made of another's events of
     /// a key came in their order.
-    fn shows_each_effect_once_and_in_order(&self) {
+    pub(crate) fn shows_each_effect_once_and_in_order(&self) {
         let events = self.events();
         let causes: HashMap<_, _> = events.iter().map(|event| (event.envelope.id, event)).collect();
         let context = |event: &Recorded| {
