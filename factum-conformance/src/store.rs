@@ -200,6 +200,7 @@ macro_rules! store_promises {
         0 Nothing fidelity::the_longest_names_fit,
         0 Nothing fidelity::names_are_never_patterns,
         0 Nothing query::a_stream_is_read_alone_and_in_order,
+        0 Nothing query::a_page_of_a_stream_says_how_far_it_has_come,
         0 Nothing query::a_category_is_that_of_the_stream,
         0 Nothing query::any_of_the_types_will_do,
         0 Nothing query::all_tags_must_be_carried,

@@ -120,6 +120,7 @@ caught! {
     saying_there_is_no_more: lies_of_reads::SaysNoMore => a_page_holds_at_most_its_limit;
     reading_backward_forward: lies_of_reads::ReadsForward => backward_reads_newest_first;
     taking_the_page_for_the_log: lies_of_reads::HeadIsThePage => the_head_is_the_last_position_whatever_is_asked;
+    taking_the_page_for_the_stream: lies_of_reads::VersionIsThePage => a_page_of_a_stream_says_how_far_it_has_come;
     including_commands: lies_of_reads::IncludesCommands => commands_are_left_out_unless_asked_for;
     reading_categories_by_prefix: lies_of_reads::CategoriesByPrefix => a_category_is_that_of_the_stream;
     including_after: lies_of_reads::IncludesAfter => after_and_up_to_bound_a_read;

@@ -321,6 +321,9 @@ pub struct Page {
     pub more: bool,
     /// The last position of the log that readers may see, at the time of the read.
     pub head: Position,
+    /// Where a stream was looked for: how far it had come, also where its events were moved out of the log. Zero where
+    /// there is no such stream.
+    pub version: Version,
 }
 
 /// Where an append put its events.

@@ -12,6 +12,7 @@ use factum_core::{
 };
 
 use crate::erase::tombstone;
+use crate::moved_out::MovedOut;
 use crate::state::{ReplyState, read, to_bytes};
 use crate::telemetry;
 use tracing::Instrument;
@@ -113,15 +114,8 @@ pub enum ExecuteError<R> {
         tags: String,
     },
     /// Events of the stream were moved out of the log, so that its state is not known.
-    #[error(
-        "stream {stream} begins with version {first} here: earlier events were archived; put them back with `factum archive restore FILE`, or with `factum stream restore {stream} FILE` where the stream was archived alone"
-    )]
-    Archived {
-        /// The stream.
-        stream: StreamId,
-        /// The first version that is there, or would be next.
-        first: Version,
-    },
+    #[error(transparent)]
+    Archived(#[from] MovedOut),
     /// The store failed, or the append's outcome is unknown.
     #[error(transparent)]
     Append(#[from] AppendError),
@@ -133,7 +127,7 @@ impl<R> From<LoadError> for ExecuteError<R> {
             LoadError::Contract(breach) => Self::Contract(breach),
             LoadError::Keys(error) => Self::Keys(error),
             LoadError::Decode(error) => Self::Decode(error),
-            LoadError::Archived { stream, first } => Self::Archived { stream, first },
+            LoadError::Archived(out) => Self::Archived(out),
             LoadError::Store(error) => error.into(),
         }
     }
@@ -241,13 +235,6 @@ where
             Commit::Conflict(Conflict::Record { kind, id, .. }) if tombstone::is_met(kind, &id) => {
                 loaded = Loaded::default();
             }
-            // Nothing of the stream is there, and yet it is not new.
-            Commit::Conflict(Conflict::Stream { actual, .. })
-                if loaded.version == Version::EMPTY && is_archived(store, stream, actual).await? =>
-            {
-                let first = Version::at(actual.number() + 1);
-                return Err(ExecuteError::Archived { stream: stream.clone(), first });
-            }
             Commit::Conflict(_) => {}
             // A row of the application's may be there because the same request came between: its answer is there too.
             Commit::Failed(failed @ WriteError::Sql { .. }) => {
@@ -262,12 +249,6 @@ where
         }
     }
     Err(ExecuteError::Busy { stream: stream.clone() })
-}
-
-/// Whether a stream that has a version has no events.
-async fn is_archived(store: &dyn Store, stream: &StreamId, version: Version) -> Result<bool, StoreError> {
-    let first = Query { limit: 1, kind: None, ..Query::stream(stream.clone()) };
-    Ok(version > Version::EMPTY && store.read(&first).await?.events.is_empty())
 }
 
 fn reply_id(stream: &StreamId, idempotency: &Idempotency) -> String {
@@ -310,6 +291,10 @@ async fn known_reply<D: Decider>(
         query.after = page.end;
     }
     let version = Version::at(reply.after);
+    if (events.len() as u64) < reply.after - reply.before {
+        let first = version.next();
+        return Err(MovedOut::of(store.begin().await?.as_mut(), stream, first).await?.into());
+    }
     Ok((Some(Executed { events, version, position, is_repeated: true }), None))
 }
 

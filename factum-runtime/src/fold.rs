@@ -5,15 +5,19 @@
 
 use factum_core::{EventSet, Position, Query, Store};
 
+use crate::admin::archive::moved_out;
 use crate::execute::{LoadError, decode};
+use crate::moved_out::MovedOut;
 
 /// A state, and up to where the log was read for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folded<S> {
     /// The state.
     pub state: S,
-    /// Nothing before this position is missing in it.
+    /// Nothing up to this position is missing in it that is in the log.
     pub position: Position,
+    /// Events up to this position may be missing: some of the log was moved out, and what it held is not in the state.
+    pub lacks: Option<Position>,
 }
 
 /// Folds the events that a query finds, in the order of the log. Of the types that the query names, or of all that `E`
@@ -44,7 +48,7 @@ pub struct Folded<S> {
 /// ```
 ///
 /// # Errors
-/// When an event cannot be read, or the store fails.
+/// When an event cannot be read, the query names a stream of which events were moved out of the log, or the store fails.
 pub async fn fold<E: EventSet, S>(
     store: &dyn Store,
     query: &Query,
@@ -55,6 +59,9 @@ pub async fn fold<E: EventSet, S>(
     if query.types.is_empty() {
         query.types = E::types().into_iter().map(|known| known.name).collect();
     }
+    // Before, because events may be on their way back, and after, because they may be on their way out.
+    let asked = query.clone();
+    let before = lacking(store, &asked).await?;
     let mut state = start;
     loop {
         let page = store.read(&query).await?;
@@ -65,8 +72,20 @@ pub async fn fold<E: EventSet, S>(
             }
         }
         if !page.more || page.end >= query.up_to {
-            return Ok(Folded { state, position: query.up_to });
+            let lacks = lacking(store, &asked).await?.max(before);
+            return Ok(Folded { state, position: query.up_to, lacks });
         }
         query.after = page.end;
+    }
+}
+
+/// Up to where events that the query asks for may have been moved out of the log; of a stream it is known whether they were.
+async fn lacking(store: &dyn Store, query: &Query) -> Result<Option<Position>, LoadError> {
+    let Some(stream) = &query.stream else {
+        return Ok(moved_out(store).await?.map(|(up_to, _)| up_to).filter(|up_to| *up_to > query.after));
+    };
+    match MovedOut::behind(store, stream, query.after).await? {
+        Some(out) => Err(out.into()),
+        None => Ok(None),
     }
 }

@@ -10,9 +10,9 @@ pub use factum_core::*;
 pub use factum_runtime::{
     Admin, Anything, App, AsOf, Blocked, Consumer, ContractsRefused, DecideError, Disagreements, Effects,
     ExecuteError, ExecuteOptions, Executed, Folded, Idempotency, InlineStore, LoadError, Migration,
-    MigrationError, NewCall, OldCall, Ran, ReadSide, Relay, Replay, Running, SagaRefused, SendError,
-    SendOptions, Sent, SnapshotVerdict, Source, StartError, StateAt, Status, TokioClock, admin, app,
-    consumer, decide, decide_within, execute, execute_with, execute_within, fold, migration, observe,
+    MigrationError, MovedOut, MovedTo, NewCall, OldCall, Ran, ReadSide, Relay, Replay, Running, SagaRefused,
+    SendError, SendOptions, Sent, SnapshotVerdict, Source, StartError, StateAt, Status, TokioClock, admin,
+    app, consumer, decide, decide_within, execute, execute_with, execute_within, fold, migration, observe,
     record_contracts, relay, ring, send, state, state_of, telemetry, verify_snapshot,
 };
 

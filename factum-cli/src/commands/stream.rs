@@ -97,7 +97,7 @@ async fn history(
         let query = Query { direction: Direction::Backward, ..query };
         let mut events = admin.read_all(query, last).await?;
         events.reverse();
-        return if events.is_empty() { Err(nothing_of(stream)) } else { Ok(events) };
+        return if events.is_empty() { Err(nothing_of(admin, stream).await?) } else { Ok(events) };
     };
     let (is_beyond, mut newest, mut is_there) = (beyond(admin, as_of).await?, VecDeque::new(), false);
     loop {
@@ -113,16 +113,20 @@ async fn history(
             }
         }
         if !page.more {
-            return if is_there { Ok(newest.into()) } else { Err(nothing_of(stream)) };
+            return if is_there { Ok(newest.into()) } else { Err(nothing_of(admin, stream).await?) };
         }
         query.after = page.end;
     }
 }
 
-fn nothing_of(stream: &StreamId) -> CliError {
+/// Why there is nothing to show: there is no such stream, or all of it was moved out of the log.
+async fn nothing_of(admin: &Admin, stream: &StreamId) -> Result<CliError, CliError> {
+    if let Some(out) = admin.moved_out(stream).await? {
+        return Ok(CliError::refused(out.to_string()));
+    }
     let category = stream.category();
-    CliError::unknown(format!("stream {stream} has no events"))
-        .hint(format!("`factum log --category {category}` lists events of its category"))
+    Ok(CliError::unknown(format!("stream {stream} has no events"))
+        .hint(format!("`factum log --category {category}` lists events of its category")))
 }
 
 /// Whether an event came after a version or a time.

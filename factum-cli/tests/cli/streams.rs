@@ -112,6 +112,25 @@ async fn a_running_app_says_whether_snapshots_are_right_and_what_a_state_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_whose_events_left_with_the_log_says_where_they_are() {
+    let shop = orders().await;
+    let running = App::new(open(&shop)).decider::<Orders>().start().await.unwrap();
+    assert_snapshot!(shown!(
+        shop,
+        ["archive", "old.db", "--before", "7"],
+        ["stream", "order-1"],
+        ["stream", "order-1", "--as-of", "2"],
+        ["stream", "close", "order-1"],
+        ["stream", "state", "order-1"],
+        ["stream", "state", "order-1", "--as-of", "1"],
+        ["stream", "state", "order-2", "--as-of", "2000-01-01"],
+        ["archive", "restore", "old.db"],
+        ["stream", "state", "order-1", "--as-of", "1"],
+    ));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_is_closed_moved_into_a_file_and_put_back() {
     let shop = orders().await;
     assert_snapshot!(shown!(

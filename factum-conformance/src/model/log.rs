@@ -134,7 +134,8 @@ impl Log {
             (false, Direction::Forward) => query.up_to.min(self.head()).max(query.after),
             (false, Direction::Backward) => query.after,
         };
-        Page { events, end, more, head: self.head() }
+        let version = query.stream.as_ref().map_or(Version::EMPTY, |stream| self.version(stream));
+        Page { events, end, more, head: self.head(), version }
     }
 
     fn is_closed(&self, stream: &StreamId) -> bool {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use factum_core::{Envelope, EventType, Kind, Position, Query, Recorded};
+use factum_core::{Direction, Envelope, EventType, Kind, Position, Query, Recorded};
 
 use super::StoreHarness;
 use super::kit::*;
@@ -36,6 +36,26 @@ pub(super) async fn a_stream_is_read_alone_and_in_order(harness: Harness) {
         "a stream is read in the order of its positions"
     );
     assert_eq!(read(&*store, Query::stream(stream("suite-2"))).await, []);
+}
+
+pub(super) async fn a_page_of_a_stream_says_how_far_it_has_come(harness: Harness) {
+    let store = open(&harness).await;
+    append(&*store, "suite-1", &events(4)).await;
+    append(&*store, "suite-10", &events(1)).await;
+    let of = |name: &str| Query::stream(stream(name));
+    let none = vec![OTHER.name];
+    for (query, version) in [
+        (of("suite-1"), 4),
+        (Query { limit: 1, ..of("suite-1") }, 4),
+        (Query { direction: Direction::Backward, limit: 1, ..of("suite-1") }, 4),
+        (Query { types: none, ..of("suite-1") }, 4),
+        (of("suite-10"), 1),
+        (of("suite-2"), 0),
+        (Query::all(), 0),
+    ] {
+        let page = store.read(&query).await.expect("a read");
+        assert_eq!(page.version.number(), version, "of {query:?}");
+    }
 }
 
 pub(super) async fn a_category_is_that_of_the_stream(harness: Harness) {

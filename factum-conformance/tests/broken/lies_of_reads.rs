@@ -78,6 +78,12 @@ spoils_pages!(
         page.head = page.events.last().map_or(Position::START, |event| event.position);
     }
 );
+spoils_pages!(
+    /// Takes the last event that it shows of a stream for its end.
+    VersionIsThePage, |_query, page| {
+        page.version = page.events.last().map_or(Version::EMPTY, |event| event.version);
+    }
+);
 spoils_queries!(
     /// Reads oldest first whatever is asked.
     ReadsForward, |query| { query.direction = Direction::Forward; }

@@ -11,6 +11,7 @@ use factum_core::{
 use super::follow::Progress;
 use super::{Admin, AdminError, Which, all_of};
 use crate::instance::as_store_error;
+use crate::moved_out::MovedOut;
 use crate::state::{ArchivedStreamState, read};
 
 impl Admin {
@@ -195,10 +196,9 @@ impl Admin {
             if let Some(first) = page.events.first()
                 && first.version.number() != events + 1
             {
-                return Err(AdminError::Refused(format!(
-                    "stream {stream} begins with version {} here: put earlier events back with `factum archive restore FILE`",
-                    first.version
-                )));
+                let mut work = self.store.begin().await?;
+                let out = MovedOut::of(work.as_mut(), stream, first.version).await?;
+                return Err(AdminError::Refused(out.to_string()));
             }
             let there = to.head().await?;
             let new: Vec<Recorded> =

@@ -10,6 +10,7 @@ use factum_core::{
 };
 
 use super::{Admin, AdminError};
+use crate::moved_out::MovedOut;
 
 /// How often a stream that others write to is looked at anew.
 const TRIES_MAX: u32 = 100;
@@ -73,11 +74,25 @@ impl Admin {
     pub(super) async fn last_of(&self, stream: &StreamId) -> Result<Recorded, AdminError> {
         let newest =
             Query { kind: None, limit: 1, direction: Direction::Backward, ..Query::stream(stream.clone()) };
-        self.store.read(&newest).await?.events.pop().ok_or_else(|| AdminError::Unknown {
-            what: "stream",
-            name: stream.to_string(),
-            hint: format!("`factum log --category {}` lists events of its category", stream.category()),
+        if let Some(last) = self.store.read(&newest).await?.events.pop() {
+            return Ok(last);
+        }
+        Err(match self.moved_out(stream).await? {
+            Some(out) => AdminError::Refused(out.to_string()),
+            None => AdminError::Unknown {
+                what: "stream",
+                name: stream.to_string(),
+                hint: format!("`factum log --category {}` lists events of its category", stream.category()),
+            },
         })
+    }
+
+    /// Where a stream is that has come some way and has no event in the log.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn moved_out(&self, stream: &StreamId) -> Result<Option<MovedOut>, AdminError> {
+        Ok(MovedOut::whole(self.store.as_ref(), stream).await?)
     }
 }
 

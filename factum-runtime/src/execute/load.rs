@@ -13,7 +13,8 @@ use tokio::time::Instant;
 
 use crate::contracts;
 use crate::erase::tombstone;
-use crate::state::{ArchiveState, SnapshotState, read};
+use crate::moved_out::{MovedOut, ranges};
+use crate::state::{SnapshotState, read};
 
 /// Largest state that is kept as a snapshot: beyond it, reading the snapshot is no short cut.
 pub const SNAPSHOT_BYTES_MAX: usize = 1024 * 1024;
@@ -31,15 +32,8 @@ pub enum LoadError {
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// Events of the stream were moved out of the log.
-    #[error(
-        "stream {stream} begins with version {first} here: earlier events were archived; put them back with `factum archive restore FILE`, or with `factum stream restore {stream} FILE` where the stream was archived alone"
-    )]
-    Archived {
-        /// The stream.
-        stream: StreamId,
-        /// The first version that is there.
-        first: Version,
-    },
+    #[error(transparent)]
+    Archived(#[from] MovedOut),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -293,12 +287,14 @@ pub(super) async fn load<D: Decider>(
             }
         }
         if !page.more {
+            // Its end is not in the log, and yet the stream has come so far.
+            lacks = lacks.or((page.version > loaded.version).then(|| page.version.next()));
             break;
         }
         query.after = page.end;
     }
     if let Some(first) = lacks {
-        return Err(LoadError::Archived { stream: stream.clone(), first });
+        return Err(MovedOut::of(work, stream, first).await?.into());
     }
     loaded.took = began.elapsed();
     Ok(loaded)
@@ -370,7 +366,7 @@ async fn kept<D: Decider>(
     let found = work.read(&last).await?.events.pop();
     let stands = match found {
         Some(event) => event.version == kept.version,
-        None => archived_to(work).await? >= position,
+        None => ranges(work).await?.last().is_some_and(|range| range.up_to >= position),
     };
     if !stands {
         return Ok(Kept::Unusable(format!("no event of version {} stands at its position", kept.version)));
@@ -379,16 +375,6 @@ async fn kept<D: Decider>(
         Ok(state) => Kept::Good(kept, state),
         Err(error) => Kept::Unusable(format!("its state cannot be read: {error}")),
     })
-}
-
-/// Up to where events were moved out of the log.
-async fn archived_to(work: &mut dyn Work) -> Result<Position, StoreError> {
-    let (mut query, mut up_to) = (RecordQuery::default(), Position::START);
-    while let Some(newest) = work.find(RecordKind::ARCHIVE, &query).await?.pop() {
-        up_to = read::<ArchiveState>(&newest)?.up_to;
-        query.after_id = Some(newest.id);
-    }
-    Ok(up_to)
 }
 
 /// Collects a snapshot of the loaded state where one is due; one that cannot be written is left out.

@@ -11,8 +11,8 @@ use factum_core::{
 };
 use factum_runtime::admin::{Made, Unhandled, Which};
 use factum_runtime::{
-    Admin, App, AsOf, Consumer, ExecuteError, ExecuteOptions, LoadError, SnapshotVerdict, execute, state_of,
-    verify_snapshot,
+    Admin, App, AsOf, Consumer, ExecuteError, ExecuteOptions, LoadError, SnapshotVerdict, execute, fold,
+    state_of, verify_snapshot,
 };
 
 use crate::kit::*;
@@ -255,13 +255,16 @@ async fn a_closed_stream_is_moved_out_whole_and_back() {
     assert_eq!(events_of(store.as_ref()).await, whole[40..], "the event that closed it stays");
     assert_eq!(events_of(archive.store.as_ref()).await, whole[..40], "the others are in the file");
     assert_eq!(maintenance.check().await.unwrap().findings, vec![]);
-    assert!(matches!(ask(store.as_ref(), Ask::Step).await, Err(ExecuteError::Archived { .. })));
+    assert!(matches!(ask(store.as_ref(), Ask::Step).await, Err(ExecuteError::Archived(_))));
     let late = Stepped { thing: "1".into(), step: 1 };
     let late = [factum_core::Envelope::of(&late).unwrap()];
     let closed = store.append(&thing(), Expected::Any, &late).await.unwrap_err();
     assert!(matches!(closed, AppendError::Closed { .. }), "{closed:?}");
     let gone = steps(store.as_ref(), AsOf::Now).await.unwrap_err().to_string();
-    assert!(gone.contains("`factum stream restore thing-1 FILE`"), "{gone}");
+    let moved = format!(
+        "events of stream thing-1 before version 41 were moved out of the log into {file}: `factum stream restore thing-1 {file}` puts them back"
+    );
+    assert_eq!(gone, moved);
     let rebuild =
         admin.rebuild(&<Steps as factum_core::Projection>::NAME, Default::default()).await.unwrap_err();
     let needs = format!(
@@ -311,6 +314,66 @@ async fn a_range_of_the_log_that_is_moved_out_leaves_closed_streams_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_left_whole_with_the_log_says_where_it_is_and_is_not_taken_for_new() {
+    let (place, folder) = (Place::new(), tempfile::tempdir().unwrap());
+    let opened = factum_store::open(&place.url(), Arc::new(OpenGate)).unwrap();
+    let (store, maintenance) = (opened.store.clone(), opened.maintenance.as_ref());
+    let admin = Admin::new(store.clone());
+    let files = ["old.db", "older.db"].map(|name| folder.path().join(name).display().to_string());
+    let [new, old] = files.clone().map(|file| factum_store::open(&file, Arc::new(OpenGate)).unwrap());
+    let [new_name, old_name] = &files;
+    for _ in 0..3 {
+        ask(store.as_ref(), Ask::Step).await.unwrap();
+    }
+    step(store.as_ref(), "2", 1).await;
+    let mut quiet = |_, _| {};
+    let plan = admin.plan_archive(Position::at(2)).await.unwrap();
+    let to = (old.store.as_ref(), old.maintenance.as_ref(), old_name.as_str());
+    admin.archive(&plan, Unhandled::Refuse, maintenance, to, &mut quiet).await.unwrap();
+    let some = steps(store.as_ref(), AsOf::Now).await.unwrap_err().to_string();
+    assert_eq!(
+        some,
+        format!(
+            "events of stream thing-1 before version 3 were moved out of the log into {old_name}: `factum archive restore {old_name}` puts them back"
+        )
+    );
+    step(store.as_ref(), "2", 2).await;
+    let plan = admin.plan_archive(Position::END).await.unwrap();
+    let to = (new.store.as_ref(), new.maintenance.as_ref(), new_name.as_str());
+    admin.archive(&plan, Unhandled::Refuse, maintenance, to, &mut quiet).await.unwrap();
+    assert_eq!(events_of(store.as_ref()).await, vec![], "none of it is here");
+
+    let all = format!(
+        "events of stream thing-1 before version 4 were moved out of the log into one of {new_name}, {old_name}: they come back in this order, beginning with `factum archive restore {new_name}`"
+    );
+    let late = AsOf::Time("2100-01-01T00:00:00Z".parse().unwrap());
+    for as_of in [AsOf::Now, AsOf::Version(Version::at(1)), late] {
+        assert_eq!(steps(store.as_ref(), as_of).await.unwrap_err().to_string(), all, "{as_of:?}");
+    }
+    assert_eq!(ask(store.as_ref(), Ask::Step).await.unwrap_err().to_string(), all);
+    let first = [factum_core::Envelope::of(&Stepped { thing: "1".into(), step: 1 }).unwrap()];
+    let new_stream = store.append(&thing(), Expected::NoStream, &first).await.unwrap_err();
+    assert!(matches!(new_stream, AppendError::Conflict(_)), "{new_stream:?}");
+    let count = |count: u32, _: Stepped| count + 1;
+    let folded = fold(store.as_ref(), &Query::stream(thing()), 0, count).await.unwrap_err();
+    assert_eq!(folded.to_string(), all);
+    assert_eq!(admin.close_stream(&thing(), "").await.unwrap_err().to_string(), all);
+    // Of what is no stream it is said what is there, and up to where it may not be all.
+    let every = fold(store.as_ref(), &Query::all(), 0, count).await.unwrap();
+    assert_eq!((every.state, every.lacks), (1, Some(plan.up_to)));
+    let rest = fold(store.as_ref(), &Query::all().after(plan.up_to), 0, count).await.unwrap();
+    assert_eq!((rest.state, rest.lacks), (1, None));
+    // What was never there is new.
+    assert_eq!(admin.moved_out(&"thing-9".parse().unwrap()).await.unwrap(), None);
+
+    for from in [&new, &old] {
+        admin.restore_archive(maintenance, from.store.as_ref(), &mut quiet).await.unwrap();
+    }
+    assert_eq!(fold(store.as_ref(), &Query::stream(thing()), 0, count).await.unwrap().state, 3);
+    assert_eq!(ask(store.as_ref(), Ask::Step).await.unwrap(), Version::at(4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_goes_on_from_its_last_summary_and_what_came_before_stays_readable() {
     let place = Place::new();
     let opened = factum_store::open(&place.url(), Arc::new(OpenGate)).unwrap();
@@ -336,7 +399,7 @@ async fn a_stream_goes_on_from_its_last_summary_and_what_came_before_stays_reada
     assert_eq!(steps(store.as_ref(), version(5)).await.unwrap(), 4);
     assert_eq!(steps(store.as_ref(), AsOf::Time("2100-01-01T00:00:00Z".parse().unwrap())).await.unwrap(), 5);
     let early = steps(store.as_ref(), version(3)).await;
-    assert!(matches!(early, Err(LoadError::Archived { .. })), "{early:?}");
+    assert!(matches!(early, Err(LoadError::Archived(_))), "{early:?}");
     for _ in 0..5 {
         ask(store.as_ref(), Ask::Step).await.unwrap();
     }

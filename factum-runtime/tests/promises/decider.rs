@@ -93,7 +93,7 @@ async fn a_decision_on_a_stream_that_was_archived_is_refused_by_name() {
         buy().await.unwrap();
     }
     let events = store.read(&Query::stream(hall())).await.unwrap().events;
-    let archived = |version: u64| move |error| matches!(error, ExecuteError::Archived { first, .. } if first.number() == version);
+    let archived = |version: u64| move |error| matches!(error, ExecuteError::Archived(out) if out.first.number() == version);
     assert_eq!(maintenance.take_out(&events[..2]).await.unwrap(), 2);
     assert!(buy().await.is_err_and(archived(3)), "it does not begin at version 1");
     assert_eq!(maintenance.take_out(&events).await.unwrap(), 1, "the others are out");

@@ -67,6 +67,7 @@ impl Reading {
             found: Vec::new(),
             scans: 0,
             last: None,
+            version: 0,
         };
         if range.after < range.up_to {
             scan.run().await?;
@@ -97,6 +98,8 @@ struct Scan<'a> {
     scans: usize,
     /// Where the scan stopped, when it did so at its bound.
     last: Option<i64>,
+    /// How far the stream is that was looked for.
+    version: i64,
 }
 
 /// By what an index is entered.
@@ -120,6 +123,8 @@ impl Scan<'_> {
                 return Ok(());
             };
             let lead = Lead::Stream(row.try_get(0).doing(DOING)?);
+            // Asked before its events are, so that none of so many is still to be seen.
+            self.version = row.try_get(1).doing(DOING)?;
             return self.led(&lead).await;
         }
         if query.tags.is_empty() && query.correlation.is_none() {
@@ -298,7 +303,8 @@ impl Scan<'_> {
             (false, None, Direction::Forward) => query.up_to.min(head).max(query.after),
             (false, None, Direction::Backward) => query.after,
         };
-        Page { events: self.found, end, more: has_more || self.last.is_some(), head }
+        let version = Version::at(self.version.cast_unsigned());
+        Page { events: self.found, end, more: has_more || self.last.is_some(), head, version }
     }
 }
 

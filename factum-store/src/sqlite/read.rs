@@ -4,7 +4,7 @@
 //! the decoded event. A page is one short read transaction, because a long one would keep the write-ahead log from
 //! being reused. Never scans without a bound.
 
-use factum_core::{Direction, Page, Position, Query, Recorded, StoreError};
+use factum_core::{Direction, Page, Position, Query, Recorded, StoreError, Version};
 use rusqlite::{Connection, OptionalExtension as _, Params};
 
 use super::error::{Doing as _, met_at, store_error};
@@ -52,7 +52,7 @@ pub(super) fn page(
         direction: query.direction,
     };
     let (found, looked, last) = (Vec::new(), 0, None);
-    let mut scan = Scan { connection, names, buffer, query, range, head, found, looked, last };
+    let mut scan = Scan { connection, names, buffer, query, range, head, found, looked, last, version: 0 };
     if range.after < range.up_to {
         scan.run()?;
     }
@@ -91,6 +91,8 @@ struct Scan<'a> {
     looked: i64,
     /// Where the scan stopped, when it did so at its bound.
     last: Option<i64>,
+    /// How far the stream is that was looked for.
+    version: i64,
 }
 
 impl Scan<'_> {
@@ -117,6 +119,7 @@ impl Scan<'_> {
         let mut find = prepare(self.connection, include_str!("sql/stream_by_name.sql"))?;
         let found = find.query_row([name], |row| Ok((row.get(0)?, row.get(1)?))).optional();
         let Some((id, newest)) = found.doing("cannot read a stream")? else { return Ok(()) };
+        self.version = newest;
         let from = self.version_up_to(id, newest, self.range.after)?;
         // Nothing is after the head: its transaction is the stream's.
         let to = match self.range.up_to < self.head {
@@ -296,7 +299,8 @@ impl Scan<'_> {
             (false, None, Direction::Forward) => query.up_to.min(head).max(query.after),
             (false, None, Direction::Backward) => query.after,
         };
-        Page { events: self.found, end, more: has_more || self.last.is_some(), head }
+        let version = Version::at(self.version.cast_unsigned());
+        Page { events: self.found, end, more: has_more || self.last.is_some(), head, version }
     }
 }
 

@@ -1,2 +1,2 @@
--- factum: a stream's number.
-select s.id from factum.stream s where s.name = $1
+-- factum: a stream's number and version.
+select s.id, s.version from factum.stream s where s.name = $1
