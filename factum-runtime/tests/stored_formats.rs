@@ -134,6 +134,11 @@ fn format_1_of_snapshots_is_read() {
     );
     assert_eq!((kept.code, kept.version.number(), kept.position), (2, 20, Position::at(41)));
     assert_eq!((kept.folded, kept.keys.len(), kept.state.as_str()), (u64::MAX, 1, "{}"));
+    assert_eq!(kept.latest, None);
+    let timed: SnapshotState = stored(
+        r#"{"format":1,"code":2,"version":20,"position":41,"folded":1,"latest":"2026-01-05T10:00:00Z","state":"{}"}"#,
+    );
+    assert_eq!(timed.latest, Some("2026-01-05T10:00:00Z".parse().unwrap()));
 }
 
 #[test]

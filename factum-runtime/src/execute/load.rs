@@ -19,6 +19,9 @@ use crate::state::{SnapshotState, read};
 /// Largest state that is kept as a snapshot: beyond it, reading the snapshot is no short cut.
 pub const SNAPSHOT_BYTES_MAX: usize = 1024 * 1024;
 
+/// Summaries that are looked at together for a state of the past: they are few in a stream.
+const SUMMARIES: usize = 20;
+
 /// Why the state of a stream cannot be told.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -56,7 +59,7 @@ pub enum AsOf {
     Now,
     /// Up to, and with, this version.
     Version(Version),
-    /// Up to the first event whose time is after this one.
+    /// Up to the first event whose time is after this one; behind the last summary that is not later, where there is one.
     Time(Timestamp),
 }
 
@@ -175,6 +178,8 @@ pub(super) struct Loaded<S> {
     keys: BTreeSet<String>,
     /// The version at which the state was kept last.
     kept_at: Version,
+    /// The latest time of its events; none where a snapshot of an earlier release did not say.
+    latest: Option<Timestamp>,
     took: Duration,
     skips_snapshot: bool,
     /// Whether the keys of its events are noted though no snapshot is kept.
@@ -191,6 +196,7 @@ impl<S: Default> Default for Loaded<S> {
             folded: 0,
             keys: BTreeSet::new(),
             kept_at: Version::EMPTY,
+            latest: Some(Timestamp::EPOCH),
             took: Duration::ZERO,
             skips_snapshot: false,
             notes_keys: false,
@@ -205,6 +211,7 @@ impl<S: Default> Loaded<S> {
         (self.state, self.folded, self.keys) = (S::default(), 0, BTreeSet::new());
         (self.version, self.begins) = (before, before);
         self.position = Position::at(summary.position.number() - 1);
+        self.latest = Some(summary.envelope.time);
     }
 }
 
@@ -231,6 +238,7 @@ pub(super) async fn load<D: Decider>(
                     folded: kept.folded,
                     keys: kept.keys.into_iter().collect(),
                     kept_at: kept.version,
+                    latest: kept.latest,
                     ..loaded
                 };
             }
@@ -269,6 +277,7 @@ pub(super) async fn load<D: Decider>(
                 continue;
             }
             (loaded.version, loaded.position) = (event.version, event.position);
+            loaded.latest = loaded.latest.map(|latest| latest.max(event.envelope.time));
             if policy.is_some() {
                 loaded.folded = SnapshotState::fold(loaded.folded, event.envelope.id);
             }
@@ -300,7 +309,7 @@ pub(super) async fn load<D: Decider>(
     Ok(loaded)
 }
 
-/// The last summary of a stream behind a position. As of a time none is looked for: times may not rise as versions do.
+/// The last summary of a stream behind a position, and not behind what is asked for.
 async fn last_summary(
     work: &mut dyn Work,
     stream: &StreamId,
@@ -308,15 +317,19 @@ async fn last_summary(
     after: Position,
     as_of: AsOf,
 ) -> Result<Option<Recorded>, StoreError> {
-    if summaries.is_empty() || matches!(as_of, AsOf::Time(_)) {
+    if summaries.is_empty() {
         return Ok(None);
     }
     let (types, direction) = (summaries.to_vec(), Direction::Backward);
-    let mut query = Query { types, direction, limit: 1, ..Query::stream(stream.clone()).after(after) };
+    let limit = if as_of == AsOf::Now { 1 } else { SUMMARIES };
+    let mut query = Query { types, direction, limit, ..Query::stream(stream.clone()).after(after) };
     loop {
         let page = work.read(&query).await?;
-        let is_within =
-            |event: &Recorded| !matches!(as_of, AsOf::Version(version) if event.version > version);
+        let is_within = |event: &Recorded| match as_of {
+            AsOf::Now => true,
+            AsOf::Version(version) => event.version <= version,
+            AsOf::Time(time) => event.envelope.time <= time,
+        };
         if let Some(summary) = page.events.into_iter().find(is_within) {
             return Ok(Some(summary));
         }
@@ -331,8 +344,7 @@ fn is_within(kept: &SnapshotState, as_of: AsOf) -> bool {
     match as_of {
         AsOf::Now => true,
         AsOf::Version(version) => kept.version <= version,
-        // Times are not kept with the state.
-        AsOf::Time(_) => false,
+        AsOf::Time(time) => kept.latest.is_some_and(|latest| latest <= time),
     }
 }
 
@@ -407,6 +419,7 @@ pub(super) async fn keep<D: Decider>(
         version: loaded.version,
         position: loaded.position,
         begins: loaded.begins,
+        latest: loaded.latest,
         folded: loaded.folded,
         keys: loaded.keys.iter().cloned().collect(),
         state,

@@ -1,6 +1,6 @@
 //! A decider's state at a version of its stream, as it is kept.
 
-use factum_core::{DeciderName, EventId, Position, Record, RecordKind, StreamId, Version, hash64};
+use factum_core::{DeciderName, EventId, Position, Record, RecordKind, StreamId, Timestamp, Version, hash64};
 use serde::{Deserialize, Serialize};
 
 use super::{State, to_bytes};
@@ -19,6 +19,9 @@ pub struct SnapshotState {
     /// The version behind which it was begun: the one before a summary; zero when it was folded from the start.
     #[serde(default, skip_serializing_if = "is_start")]
     pub begins: Version,
+    /// The latest time of these events; none where an earlier release wrote this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest: Option<Timestamp>,
     /// Tombstones of the keys that sealed values of these events.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,

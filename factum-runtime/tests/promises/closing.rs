@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use factum_core::{
-    AppendError, CheckReport, Context, Decider, Event, EventType, Expected, Failure, Finding, Handler,
-    Maintenance, OpenGate, Position, Query, Recorded, Snapshots, Store, StoreError, StoreErrorKind,
-    StreamClosed, StreamId, Version, event_set,
+    AppendError, CheckReport, Context, Decider, Envelope, Event, EventType, Expected, Failure, Finding,
+    Handler, Maintenance, OpenGate, Position, Query, Recorded, Snapshots, Store, StoreError, StoreErrorKind,
+    StreamClosed, StreamId, Timestamp, Version, event_set,
 };
 use factum_runtime::admin::{Made, Unhandled, Which};
 use factum_runtime::{
@@ -417,4 +417,33 @@ async fn a_stream_goes_on_from_its_last_summary_and_what_came_before_stays_reada
     opened.maintenance.put_back(&gone).await.unwrap();
     opened.maintenance.put_back(&old).await.unwrap();
     assert_eq!(steps(store.as_ref(), version(3)).await.unwrap(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_as_of_a_time_begins_with_the_last_summary_that_is_not_later() {
+    let store = fresh();
+    let stepped = || Envelope::of(&Stepped { thing: "1".into(), step: 1 }).unwrap();
+    let summed = |steps| Envelope::of(&Summed { thing: "1".into(), steps }).unwrap();
+    let unreadable = Envelope::raw(Stepped::TYPE, "1".parse().unwrap(), "{}".into());
+    let time = |text: &str| format!("2026-01-05T{text}:00Z").parse::<Timestamp>().unwrap();
+    for (hour, envelope) in [
+        ("01:00", unreadable),
+        ("02:00", summed(5)),
+        ("03:00", stepped()),
+        ("04:00", summed(6)),
+        ("05:00", stepped()),
+        // Of a machine whose clock is late.
+        ("03:00", stepped()),
+    ] {
+        let envelope = Envelope { time: time(hour), ..envelope };
+        store.append(&thing(), Expected::Any, &[envelope]).await.unwrap();
+    }
+    for (as_of, steps, version) in
+        [("02:30", 5, 2), ("03:30", 6, 3), ("04:30", 6, 4), ("05:30", 8, 6), ("23:00", 8, 6)]
+    {
+        let at = state_of::<Walk>(store.as_ref(), &thing(), AsOf::Time(time(as_of))).await.unwrap();
+        assert_eq!((at.state, at.version.number()), (steps, version), "as of {as_of}");
+    }
+    let early = steps(store.as_ref(), AsOf::Time(time("01:30"))).await;
+    assert!(matches!(early, Err(LoadError::Decode(_))), "what came before is read: {early:?}");
 }

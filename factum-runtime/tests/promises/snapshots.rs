@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use factum_core::{
     Decider, Envelope, EventType, Expected, Guard, Kind, Query, Record, RecordKind, RecordQuery, Snapshots,
-    Store, StreamId, Version,
+    Store, StreamId, Timestamp, Version,
 };
 use factum_runtime::state::{SnapshotState, read};
 use factum_runtime::{AsOf, ExecuteOptions, SnapshotVerdict, execute, state_of, verify_snapshot};
@@ -210,6 +210,31 @@ async fn a_state_is_told_as_of_a_version_and_as_of_a_time() {
     walk::<1>(store.as_ref(), 4..=12).await;
     assert_eq!(kept(store.as_ref()).await.unwrap().version.number(), 10);
     assert_eq!(at(AsOf::Version(Version::at(2))).await.state, Walked { steps: 2, last: 2 });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_as_of_a_time_is_read_from_a_snapshot_that_is_not_later() {
+    let store = fresh();
+    let time = |text: &str| format!("2026-01-05T{text}:00Z").parse::<Timestamp>().unwrap();
+    for step in 1..=12 {
+        let event = Stepped { thing: "1".into(), step };
+        let envelope = Envelope { time: time(&format!("{step:02}:00")), ..Envelope::of(&event).unwrap() };
+        store.append(&thing(), Expected::Any, &[envelope]).await.unwrap();
+    }
+    walk::<1>(store.as_ref(), 13..=13).await;
+    let made = kept(store.as_ref()).await.unwrap();
+    assert_eq!((made.version.number(), made.latest), (12, Some(time("12:00"))));
+    // That it is read at all shows when it says something else.
+    spoil(store.as_ref(), |state| state.state = r#"{"steps":1000,"last":12}"#.into()).await;
+    let steps = async |text| {
+        let at = state_of::<Steps<1>>(store.as_ref(), &thing(), AsOf::Time(time(text))).await.unwrap();
+        at.state.steps
+    };
+    assert_eq!((steps("12:30").await, steps("12:00").await), (1000, 1000));
+    assert_eq!(steps("11:59").await, 11, "it has an event that is later");
+    // One of an earlier release does not say how late its events are.
+    spoil(store.as_ref(), |state| state.latest = None).await;
+    assert_eq!(steps("12:30").await, 12);
 }
 
 #[tokio::test(flavor = "multi_thread")]
