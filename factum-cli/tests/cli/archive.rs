@@ -4,6 +4,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use factum_core::{Envelope, Expected};
+use factum_runtime::Admin;
 use insta::assert_snapshot;
 
 use crate::copy::{BEAT, beats};
@@ -74,8 +75,9 @@ async fn a_log_on_a_server_is_archived_and_restored() {
     out_and_back(shop_in(Terminal::on(factum_conformance::postgres::fresh_url())).await).await;
 }
 
-/// Kills the command again and again until one of them gets through; how often it was killed.
-fn killed(terminal: &Terminal, args: &[&str]) -> usize {
+/// Kills the command again and again until one of them gets through, or says that there is nothing left to do; how often
+/// it was killed.
+fn killed(terminal: &Terminal, args: &[&str], done: &str) -> usize {
     let (mut life, mut kills) = (Duration::from_millis(60), 0);
     loop {
         let mut child = terminal.command(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -87,7 +89,7 @@ fn killed(terminal: &Terminal, args: &[&str]) -> usize {
             let output = child.wait_with_output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
             // The one before was killed when it was done and had not said so.
-            let was_done = said.contains("is archived");
+            let was_done = said.contains(done);
             assert!(output.status.success() || (kills > 0 && was_done), "{said}");
             return kills;
         }
@@ -104,7 +106,7 @@ fn killed(terminal: &Terminal, args: &[&str]) -> usize {
 async fn survives(terminal: Terminal) {
     beats(&terminal, 20_000).await;
     let before = ids(&terminal.store()).await;
-    let kills = killed(&terminal, &["archive", "old.db", "--before", "19001"]);
+    let kills = killed(&terminal, &["archive", "old.db", "--before", "19001"], "is archived");
     assert!(kills > 2, "it was killed in the middle");
     let old = terminal.folder().join("old.db").display().to_string();
     let (there, here) = (ids(&old).await, ids(&terminal.store()).await);
@@ -115,7 +117,10 @@ async fn survives(terminal: Terminal) {
     let beat = Envelope::raw(BEAT, "1".parse().unwrap(), "{}".into());
     let late = open(&terminal).append(&stream, Expected::NoStream, &[beat]).await;
     assert!(late.is_err(), "{late:?}");
-    assert!(killed(&terminal, &["archive", "restore", "old.db"]) > 1, "it was killed in the middle");
+    assert!(
+        killed(&terminal, &["archive", "restore", "old.db"], "is archived") > 1,
+        "it was killed in the middle"
+    );
     assert_eq!(ids(&terminal.store()).await, before);
     assert_eq!(terminal.json(&["archive"])["archives"], serde_json::json!([]));
 }
@@ -142,6 +147,40 @@ async fn an_archive_that_was_killed_goes_on_where_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_of_a_server_that_was_killed_goes_on_where_it_was() {
     survives(Terminal::on(factum_conformance::postgres::fresh_url())).await;
+}
+
+/// Every event is in the log, in the file or in both, wherever the command dies, and in the end where it should be.
+async fn a_stream_survives(terminal: Terminal) {
+    let (store, stream) = (open(&terminal), "heart-1".parse().unwrap());
+    let beat = |_| Envelope::raw(BEAT, "1".parse().unwrap(), "{}".into());
+    for _ in 0..40 {
+        store.append(&stream, Expected::Any, &(0..500).map(beat).collect::<Vec<_>>()).await.unwrap();
+    }
+    assert_eq!(terminal.code(&["stream", "close", "heart-1"]), 0);
+    let before = ids(&terminal.store()).await;
+    let kills = killed(&terminal, &["stream", "archive", "heart-1", "heart.db"], "already");
+    assert!(kills > 2, "it was killed in the middle");
+    let file = terminal.folder().join("heart.db").display().to_string();
+    assert_eq!(terminal.code(&["check", "--store", &file]), 0);
+    let (there, here) = (ids(&file).await, ids(&terminal.store()).await);
+    assert_eq!((there.len(), here.len()), (20_000, 1), "the event that closed it stays");
+    assert_eq!([there, here].concat(), before, "each event once, in order");
+    let kills = killed(&terminal, &["stream", "restore", "heart-1", "heart.db"], "was not moved out");
+    assert!(kills > 1, "it was killed in the middle");
+    assert_eq!(ids(&terminal.store()).await, before);
+    assert_eq!(terminal.code(&["check"]), 0);
+    assert_eq!(Admin::new(store).archived_streams().await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_whose_archiving_was_killed_goes_on_where_it_was() {
+    a_stream_survives(Terminal::new()).await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_a_server_whose_archiving_was_killed_goes_on_where_it_was() {
+    a_stream_survives(Terminal::on(factum_conformance::postgres::fresh_url())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
