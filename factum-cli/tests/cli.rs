@@ -33,6 +33,8 @@ mod guide;
 mod help;
 #[path = "cli/live.rs"]
 mod live;
+#[path = "cli/long.rs"]
+mod long;
 #[path = "cli/look.rs"]
 mod look;
 #[path = "cli/masked.rs"]

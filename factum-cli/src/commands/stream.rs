@@ -75,9 +75,18 @@ pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
             eyes.look(&admin, stream.as_str(), &mut events).await?;
             let out = admin.archived_stream(&stream).await?;
             let done = log::print(cx, &events)?;
-            if let Some(out) = out.filter(|_| !cx.out.is_json()) {
-                let (events, file) = (counted(out.events, "earlier event"), printable_line(&out.to));
-                cx.out.line(format!("{events} in {file}: `factum stream {stream} --store {file}`"))?;
+            let is_full = events.len() == args.last as usize;
+            let before = events.first().map_or(0, |first| first.version.number() - 1);
+            match out {
+                _ if cx.out.is_json() => {}
+                Some(out) => {
+                    let (events, file) = (counted(out.events, "earlier event"), printable_line(&out.to));
+                    cx.out.line(format!("{events} in {file}: `factum stream {stream} --store {file}`"))?;
+                }
+                None if is_full && before > 0 => {
+                    cx.out.line(format!("earlier events: `factum stream {stream} --as-of {before}`"))?;
+                }
+                None => {}
             }
             Ok(done)
         }

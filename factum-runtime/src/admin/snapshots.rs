@@ -3,10 +3,13 @@
 //! A snapshot has a hash over the ids of its events, so that this needs no code of the decider. What the decider makes of
 //! the events is for a running app to say, which has the code.
 
-use factum_core::{Query, RecordKind, RecordQuery, StreamId, Version};
+use factum_core::{Query, Record, RecordKind, RecordQuery, StreamId, Version};
 
-use super::{Admin, AdminError, all_of};
+use super::{Admin, AdminError};
 use crate::state::{Compared, SnapshotState, read};
+
+/// Snapshots that are held at a time, each up to a megabyte.
+const SNAPSHOTS: usize = 50;
 
 /// A snapshot, and whether it can be what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,23 +49,34 @@ impl Admin {
     /// # Errors
     /// When the store fails.
     pub async fn snapshots(&self, stream: Option<&StreamId>) -> Result<Vec<SnapshotInfo>, AdminError> {
-        let query = match stream {
+        let mut query = match stream {
             Some(stream) => RecordQuery::group(stream.as_str()),
             None => RecordQuery::default(),
         };
+        // A few at a time: what is answered holds no states, which may be large.
+        query.limit = SNAPSHOTS;
         let mut infos = Vec::new();
-        for record in all_of(self.store().as_ref(), RecordKind::SNAPSHOT, query).await? {
-            let decider = record.id.rsplit_once('/').map_or("", |(_, decider)| decider).to_owned();
-            let (version, bytes, code, made) = match read::<SnapshotState>(&record) {
-                Ok(kept) => {
-                    (kept.version, kept.state.len(), kept.code, self.made(&record.group, &kept).await?)
-                }
-                Err(error) => (Version::EMPTY, 0, 0, Made::Unreadable(error.why)),
-            };
-            let (stream, compared) = (record.group, None);
-            infos.push(SnapshotInfo { stream, decider, version, bytes, code, made, compared });
+        loop {
+            let page = self.store().find(RecordKind::SNAPSHOT, &query).await?;
+            let last = page.last().filter(|_| page.len() == SNAPSHOTS).map(|record| record.id.clone());
+            for record in page {
+                infos.push(self.snapshot(record).await?);
+            }
+            match last {
+                Some(last) => query.after_id = Some(last),
+                None => return Ok(infos),
+            }
         }
-        Ok(infos)
+    }
+
+    async fn snapshot(&self, record: Record) -> Result<SnapshotInfo, AdminError> {
+        let decider = record.id.rsplit_once('/').map_or("", |(_, decider)| decider).to_owned();
+        let (version, bytes, code, made) = match read::<SnapshotState>(&record) {
+            Ok(kept) => (kept.version, kept.state.len(), kept.code, self.made(&record.group, &kept).await?),
+            Err(error) => (Version::EMPTY, 0, 0, Made::Unreadable(error.why)),
+        };
+        let (stream, compared) = (record.group, None);
+        Ok(SnapshotInfo { stream, decider, version, bytes, code, made, compared })
     }
 
     async fn made(&self, stream: &str, kept: &SnapshotState) -> Result<Made, AdminError> {
