@@ -1,5 +1,7 @@
 //! `factum sagas`: instances by where they stand, what each did and what undoes it; resume one that is stuck, cancel one.
 
+use std::collections::BTreeMap;
+
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use factum_core::{ConsumerName, SagaStatus};
@@ -27,6 +29,9 @@ enum Action {
     List {
         /// The saga; all of them without it
         name: Option<ConsumerName>,
+        /// Of this version alone: what is left of an old one
+        #[arg(long, value_name = "VERSION", requires = "name")]
+        of_version: Option<u32>,
         /// Those that stand so, instead
         #[arg(long, value_name = "STATUS", value_parser = status())]
         status: Option<SagaStatus>,
@@ -129,9 +134,9 @@ struct ToldJson<'a> {
 pub(crate) async fn run(args: Args, cx: &mut Cx<'_>) -> Result<Done, CliError> {
     let admin = reach::admin(&cx.settings)?;
     match args.action {
-        Action::List { name, status, limit } => {
+        Action::List { name, of_version, status, limit } => {
             let statuses = status.map_or(LIVE.to_vec(), |status| vec![status]);
-            list(&admin, name.as_ref(), &statuses, limit as usize, cx).await
+            list(&admin, (name.as_ref(), of_version), &statuses, limit as usize, cx).await
         }
         Action::Show { name, instance } => show(admin.saga(&name, &instance).await?, cx),
         Action::Resume { name, instance, by_hand } => {
@@ -173,14 +178,20 @@ fn report(state: &SagaState, told: &str, what: &str, cx: &mut Cx<'_>) -> Result<
 
 async fn list(
     admin: &Admin,
-    name: Option<&ConsumerName>,
+    (name, of_version): (Option<&ConsumerName>, Option<u32>),
     statuses: &[SagaStatus],
     limit: usize,
     cx: &mut Cx<'_>,
 ) -> Result<Done, CliError> {
     let mut counts = admin.saga_counts().await?;
     counts.retain(|(saga, _), _| name.is_none_or(|name| *name == saga.as_str()));
-    let found = admin.sagas(name, statuses, limit).await?;
+    let newest: BTreeMap<String, u32> = counts.keys().cloned().collect();
+    counts.retain(|(_, version), _| of_version.is_none_or(|wanted| wanted == *version));
+    if let (Some(name), Some(version), true) = (name, of_version, counts.is_empty()) {
+        return Err(CliError::unknown(format!("saga {name} has no version {version} on this store"))
+            .hint(format!("`factum sagas list {name}` counts instances by version")));
+    }
+    let found = admin.sagas(name, of_version, statuses, limit).await?;
     let stuck = |each: &[(SagaStatus, u64)]| {
         each.iter().any(|(status, count)| *status == SagaStatus::Stuck && *count > 0)
     };
@@ -195,7 +206,7 @@ async fn list(
         return Ok(done);
     }
     for ((saga, version), each) in &counts {
-        let is_old = counts.keys().any(|(other, newer)| other == saga && newer > version);
+        let is_old = newest.get(saga).is_some_and(|newest| newest > version);
         let is_drained = is_old && each.iter().all(|(status, count)| *count == 0 || !status.is_live());
         let each: Vec<String> = each
             .iter()

@@ -62,19 +62,23 @@ impl Admin {
         Ok(counts)
     }
 
-    /// Instances of a saga, or of all, that stand at one of `statuses`; at most `most`.
+    /// Instances of a saga, or of all, that stand at one of `statuses`; of one version, where one is named; at most
+    /// `most`.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn sagas(
         &self,
         name: Option<&ConsumerName>,
+        of_version: Option<u32>,
         statuses: &[SagaStatus],
         most: usize,
     ) -> Result<Vec<SagaState>, AdminError> {
         let mut found = Vec::new();
         for (saga, version) in self.saga_counts().await?.into_keys() {
-            if name.is_some_and(|name| *name != saga.as_str()) {
+            if name.is_some_and(|name| *name != saga.as_str())
+                || of_version.is_some_and(|wanted| wanted != version)
+            {
                 continue;
             }
             for status in statuses {

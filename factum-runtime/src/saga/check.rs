@@ -52,7 +52,9 @@ pub enum SagaRefused {
     /// Instances are under way whose version the code lacks.
     #[error(
         "saga {saga} has {live} instances of version {version} under way, and the code has none that goes on with them: \
-         run version {version} beside the new one until they have ended, or name it in `GOES_ON_FROM`"
+         run version {version} beside the new one until they have ended, or name it in `GOES_ON_FROM`. \
+         `factum sagas list {saga} --of-version {version}` says what is left, and where version {version} runs, \
+         `factum sagas cancel {saga} INSTANCE` ends what must not be waited for"
     )]
     VersionGone {
         /// The saga.
@@ -66,7 +68,8 @@ pub enum SagaRefused {
     #[error(
         "saga {saga} has {live} instances of version {version} under way, and that version has changed: {}. \
          Raise `VERSION`; then run the old code beside the new one until they have ended, or name {version} in \
-         `GOES_ON_FROM`, with a `migrate` where the state differs",
+         `GOES_ON_FROM`, with a `migrate` where the state differs. `factum sagas list {saga} --of-version {version}` says \
+         what is left",
         .differences.join("; ")
     )]
     ShapeChanged {
