@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::record::{Record, RecordKind, RecordQuery};
 use crate::sql::{Rows, Value};
-use crate::store::StoreError;
+use crate::store::{Page, Query, StoreError};
 
 /// Reads a store as it stood when this was opened; dropped, it lets go.
 #[async_trait]
@@ -17,4 +17,8 @@ pub trait Moment: Send + Sync {
 
     /// Finds records of a kind, as they stood.
     async fn find(&self, kind: RecordKind, query: &RecordQuery) -> Result<Vec<Record>, StoreError>;
+
+    /// Reads one page of the log, as it stood: of all that was committed, also where something before it was not yet. So a
+    /// page shows what tables were made of, and is not final.
+    async fn read(&self, query: &Query) -> Result<Page, StoreError>;
 }

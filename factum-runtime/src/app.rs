@@ -96,6 +96,7 @@ pub struct App {
     consumers: Vec<Consumer>,
     inboxes: Vec<InboxDeclared>,
     projections: Vec<Declared>,
+    inline: Vec<Declared>,
     sagas: Vec<saga::Declared>,
     relays: Vec<RelayNamed>,
     deciders: Vec<DeciderDeclared>,
@@ -111,6 +112,7 @@ impl App {
             consumers: Vec::new(),
             inboxes: Vec::new(),
             projections: Vec::new(),
+            inline: Vec::new(),
             sagas: Vec::new(),
             relays: Vec::new(),
             deciders: Vec::new(),
@@ -164,6 +166,15 @@ impl App {
     #[track_caller]
     pub fn projection<P: Projection>(mut self, projection: P) -> Self {
         self.projections.push(Declared::new(projection));
+        self
+    }
+
+    /// Answers for an inline projection while the app runs: `factum projections verify` has it fill a copy of the tables
+    /// from the log. Appends through an [`InlineStore`](crate::InlineStore) need no declaration.
+    #[must_use]
+    #[track_caller]
+    pub fn inline<P: Projection>(mut self, projection: P) -> Self {
+        self.inline.push(Declared::new(projection).inline());
         self
     }
 
@@ -237,7 +248,7 @@ impl App {
             let shared = core.share(declared.consumer);
             tasks.push(tokio::spawn(inbox::supervise(shared, declared.source, stop.clone())));
         }
-        for declared in self.projections {
+        for declared in self.projections.into_iter().chain(self.inline) {
             // Started here, not in the task, so that whoever has the app can wait for its projections at once.
             let fillers = projections::start(&core, &declared).await?;
             let (core, stop) = (core.clone(), stop.clone());
@@ -310,7 +321,7 @@ impl App {
 
     fn check_names(&self) -> Result<(), StartError> {
         let mut names: Vec<&ConsumerName> = self.consumers.iter().map(Consumer::name).collect();
-        names.extend(self.projections.iter().map(|declared| &declared.name));
+        names.extend(self.projections.iter().chain(&self.inline).map(|declared| &declared.name));
         names.extend(self.inboxes.iter().map(|declared| declared.consumer.name()));
         names.sort();
         match names.windows(2).find(|pair| pair[0] == pair[1]) {

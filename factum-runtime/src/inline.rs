@@ -27,7 +27,7 @@ use crate::state::{PersonalTable, ProjectionState, TableShape, as_seen, read, to
 const FORGOTTEN_MAX: u32 = 16;
 
 /// What the records of inline projections are listed under.
-const GROUP: &str = "inline";
+pub(crate) const GROUP: &str = "inline";
 
 type Applied<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
 type Apply =

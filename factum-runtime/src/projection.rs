@@ -18,6 +18,7 @@ use factum_core::{
 use crate::admin::archive::moved_out;
 use crate::consumer::{Consumer, Effects};
 use crate::erase::{self, Purges};
+use crate::inline;
 use crate::instance::as_store_error;
 use crate::state::projection::version_of;
 use crate::state::{ProjectionState, TableShape, as_seen, read, to_bytes};
@@ -70,6 +71,8 @@ pub(crate) struct Declared {
     pub(crate) tables: Vec<Table>,
     rebuild: Rebuild,
     make: Make,
+    /// Whether appends fill its tables; of it an app fills only what they are compared with.
+    is_inline: bool,
 }
 
 impl Declared {
@@ -92,7 +95,22 @@ impl Declared {
         assert!(!types.is_empty(), "projection {} follows no events", P::NAME);
         let at = Location::caller();
         let (version, rebuild) = (P::VERSION, P::REBUILD);
-        Self { name: P::NAME, at, types, version, tables: P::tables(), rebuild, make: Box::new(make) }
+        Self {
+            name: P::NAME,
+            at,
+            types,
+            version,
+            tables: P::tables(),
+            rebuild,
+            make: Box::new(make),
+            is_inline: false,
+        }
+    }
+
+    /// The same of tables that change with each append.
+    pub(crate) fn inline(mut self) -> Self {
+        self.is_inline = true;
+        self
     }
 
     /// The consumer that fills the tables of a suffix.
@@ -110,8 +128,11 @@ impl Declared {
     pub(crate) fn wanted(&self, state: &ProjectionState) -> Vec<String> {
         let older = own_retired(state, self.version);
         let checking = state.checking.as_ref().map(|checking| &checking.suffix);
-        let all = [state.live.as_ref(), state.building.as_ref(), checking, older].into_iter().flatten();
-        all.filter(|suffix| self.fills(suffix)).cloned().collect()
+        let all = match self.is_inline {
+            true => [checking, None, None, None],
+            false => [state.live.as_ref(), state.building.as_ref(), checking, older],
+        };
+        all.into_iter().flatten().filter(|suffix| self.fills(suffix)).cloned().collect()
     }
 
     /// Reads or makes the projection's record, and the tables that it names and that are not there yet.
@@ -126,7 +147,11 @@ impl Declared {
             let revision = record.as_ref().map_or(0, |record| record.revision);
             let before = record.as_ref().map(read::<ProjectionState>).transpose()?;
             let mut state = before.clone().unwrap_or_default();
-            if self.begin(&mut state) {
+            // Where appends go through, its tables are made and its record is begun.
+            if self.is_inline && before.is_none() {
+                return Ok(state);
+            }
+            if !self.is_inline && self.begin(&mut state) {
                 state.since = Some(store.now().await?);
                 state.lacks = moved_out(store).await?.map(|(up_to, archive)| {
                     tracing::warn!(
@@ -142,17 +167,16 @@ impl Declared {
                 state.tables = self.tables.iter().map(|table| table.name.to_string()).collect();
             }
             let mut work = store.begin().await?;
-            let checking = state.checking.as_ref().map(|checking| &checking.suffix);
-            let wanted = [state.live.as_ref(), state.building.as_ref(), checking].into_iter().flatten();
-            let new: Vec<String> =
-                wanted.filter(|suffix| self.fills(suffix) && !has_tables(suffix)).cloned().collect();
+            let older = own_retired(&state, self.version).cloned();
+            let is_new = |suffix: &String| Some(suffix) != older.as_ref() && !has_tables(suffix);
+            let new: Vec<String> = self.wanted(&state).into_iter().filter(is_new).collect();
             for suffix in new {
                 create_tables(&self.tables, &suffix, work.as_mut());
                 state.made.insert(suffix, self.tables.iter().map(TableShape::of).collect());
             }
             self.declare_personal(&mut state);
             if before.as_ref() != Some(&state) {
-                work.put(record_of(&self.name, &state), as_seen(revision));
+                work.put(self.record(&state), as_seen(revision));
             }
             if work.is_empty() {
                 return Ok(state);
@@ -194,6 +218,11 @@ impl Declared {
         state.personal.sort_by(|a, b| a.table.cmp(&b.table));
     }
 
+    fn record(&self, state: &ProjectionState) -> Record {
+        let group = if self.is_inline { inline::GROUP } else { "" };
+        Record::new(RecordKind::PROJECTION, group, self.name.as_str(), to_bytes(state))
+    }
+
     /// Makes the tables being filled the live ones.
     pub(crate) async fn cut_over(&self, store: &dyn Store, built: &str) -> Result<(), StoreError> {
         loop {
@@ -208,7 +237,7 @@ impl Declared {
             (state.live, state.since) = (state.building.take(), None);
             state.version = self.version;
             let mut work = store.begin().await?;
-            work.put(record_of(&self.name, &state), as_seen(record.revision));
+            work.put(self.record(&state), as_seen(record.revision));
             match work.commit().await {
                 Commit::Committed(_) => return Ok(()),
                 Commit::Conflict(_) => {}
@@ -228,10 +257,6 @@ pub(crate) fn create_tables(tables: &[Table], suffix: &str, work: &mut dyn factu
             work.execute(sql.into(), vec![]);
         }
     }
-}
-
-pub(crate) fn record_of(name: &ConsumerName, state: &ProjectionState) -> Record {
-    Record::new(RecordKind::PROJECTION, "", name.as_str(), to_bytes(state))
 }
 
 /// The tables of an older version that are no longer live and that its code still answers from.

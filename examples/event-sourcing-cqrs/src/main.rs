@@ -31,8 +31,9 @@ async fn main() -> anyhow::Result<()> {
     let url = std::env::args().nth(1).unwrap_or_else(|| "memory:".to_owned());
     let store = factum::open(&url, CATALOG).await?;
     let store: Arc<dyn Store> = Arc::new(InlineStore::new(store).projection(Balances).await?);
-    // Told of the decider, the app answers `factum stream verify` and `factum stream state` while it runs.
-    let app = App::new(store.clone()).projection(Statement).decider::<Account>().start().await?;
+    // Told of both, the app answers `factum projections verify balances`, `factum stream verify` and `factum stream state`.
+    let app = App::new(store.clone()).projection(Statement).inline(Balances).decider::<Account>();
+    let app = app.start().await?;
     let (balances, movements) = (ReadSide::new(store.clone()), ReadSide::new(store.clone()));
 
     // The write side: commands, decided on the account's own events.

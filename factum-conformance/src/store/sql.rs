@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use factum_core::{
-    Bytes, Commit, Expected, Guard, Lock, RecordKind, RecordQuery, Sql, Store, Timestamp, Value, WriteError,
-    values,
+    Bytes, Commit, Expected, Guard, Lock, Query, RecordKind, RecordQuery, Sql, Store, Timestamp, Value,
+    WriteError, values,
 };
 
 use super::StoreHarness;
@@ -265,19 +265,22 @@ pub(super) async fn a_moment_stands_still_while_others_write(harness: Harness) {
     let store = open_with_counters(&harness).await;
     let mut unit = begin(&*store).await;
     unit.put(record("a", "1"), Guard::Absent);
+    unit.append(stream("suite-1"), Expected::Any, events(1));
     commit(unit).await;
     let moment = store.moment().await.expect("a moment");
     let stands = async || {
         let rows = moment.query(COUNT, &["a".into()]).await.expect("a query");
         let found = moment.find(RecordKind::USER, &RecordQuery::id("a")).await.expect("records");
-        (rows.first().expect("a row").get::<i64>("n").expect("a number"), found[0].bytes.clone())
+        let log = moment.read(&Query::all()).await.expect("a page").events.len();
+        (rows.first().expect("a row").get::<i64>("n").expect("a number"), found[0].bytes.clone(), log)
     };
-    let before = (1, Bytes::from_static(b"1"));
+    let before = (1, Bytes::from_static(b"1"), 1);
     for n in 2..5 {
         // The first write comes before anything was asked of the moment.
         let mut unit = begin(&*store).await;
         unit.execute(RAISE.into(), values!["a"]);
         unit.put(record("a", "2"), Guard::Any);
+        unit.append(stream("suite-1"), Expected::Any, events(1));
         within("a write beside a moment", commit(unit)).await;
         assert_eq!(count(&*store, "a").await, Some(n));
         assert_eq!(stands().await, before, "a moment moved");

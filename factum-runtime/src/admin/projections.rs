@@ -185,7 +185,10 @@ impl Admin {
         Ok((record, state))
     }
 
-    async fn any_projection(&self, name: &ConsumerName) -> Result<(Record, ProjectionState), AdminError> {
+    pub(super) async fn any_projection(
+        &self,
+        name: &ConsumerName,
+    ) -> Result<(Record, ProjectionState), AdminError> {
         let record = self.store().find_one(RecordKind::PROJECTION, name.as_str()).await?;
         let record = record.ok_or_else(|| AdminError::Unknown {
             what: "projection",
@@ -207,7 +210,7 @@ impl Admin {
         self.change_any_projection(name, action, change).await
     }
 
-    async fn change_any_projection(
+    pub(super) async fn change_any_projection(
         &self,
         name: &ConsumerName,
         action: Option<&str>,

@@ -2,14 +2,17 @@
 //!
 //! Code is needed to recompute, and the app has it: a copy is asked for in the projection's record, and the running
 //! app fills it as it fills a rebuild. It goes no further than it is allowed to, so that it can be brought to the very
-//! position at which the live tables stood at one moment. The app goes on meanwhile. What is asked for belongs to this
+//! position at which the live tables stood at one moment. Inline tables have no checkpoint: they stand at the last event
+//! of a moment that has all before it. The app goes on meanwhile. What is asked for belongs to this
 //! process: when it is gone, the app, or whoever verifies next, drops the copy.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use factum_core::{ConsumerName, Moment, Position, RecordKind, RecordQuery, Slot};
+use factum_core::{
+    ConsumerName, EventId, Moment, Position, Query, RecordKind, RecordQuery, Slot, Store, StoreError,
+};
 
 use super::compare::{AsyncTouch, Compared, Sides, compare, only};
 use super::projections::{is_filled, sweep};
@@ -24,6 +27,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const BEGIN_WITHIN: Duration = Duration::from_secs(5);
 /// How long an app may take to let go of a copy.
 const LET_GO_WITHIN: Duration = Duration::from_secs(5);
+/// How long an append may take that holds back what is final.
+const FINAL_WITHIN: Duration = Duration::from_secs(1);
 /// How often two sides are brought level before it is given up: each try fails only when an app was late to stop.
 const TRIES: usize = 20;
 
@@ -96,6 +101,8 @@ struct Check<'a> {
     name: &'a ConsumerName,
     instance: Arc<Instance>,
     renewed: Instant,
+    /// Whether the live tables change with each append.
+    is_inline: bool,
 }
 
 #[async_trait]
@@ -111,9 +118,10 @@ impl AsyncTouch for Check<'_> {
 
 impl<'a> Check<'a> {
     async fn begin(admin: &'a Admin, name: &'a ConsumerName) -> Result<Self, AdminError> {
+        let is_inline = !admin.any_projection(name).await?.0.group.is_empty();
         let instance = Instance::new(Vec::new());
         instance.renew(admin.store().as_ref()).await?;
-        Ok(Self { admin, name, instance, renewed: Instant::now() })
+        Ok(Self { admin, name, instance, renewed: Instant::now(), is_inline })
     }
 
     /// Asks for a copy that goes no further than the live tables are; answers both suffixes.
@@ -122,16 +130,16 @@ impl<'a> Check<'a> {
         let store = admin.store().as_ref();
         // What an earlier one left behind.
         sweep(store, name, &self.instance).await?;
-        let (_, state) = admin.projection(name).await?;
+        let (_, state) = admin.any_projection(name).await?;
         let Some(live) = state.live.clone() else {
             return Err(AdminError::Refused(format!("projection {name} has no live tables yet")));
         };
         admin.refuse_archived(&format!("verifying {name}"), Position::START).await?;
         let copy = format!("v{}c{}", state.version, state.checks + 1);
         // Before anybody fills it.
-        let at = position(store, &filler(name, &live)?).await?.unwrap_or_default();
+        let at = self.live_position(&filler(name, &live)?).await?;
         self.bind(&copy, at).await?;
-        let asked = admin.change_projection(name, Some("verify"), |state| {
+        let asked = admin.change_any_projection(name, Some("verify"), |state| {
             if state.checking.is_some() {
                 return Err(AdminError::Refused(format!(
                     "projection {name} is being verified by another process; wait for it, or end it"
@@ -151,7 +159,7 @@ impl<'a> Check<'a> {
         let (mut copy, mut copy_is_gone) = (None, false);
         let own = self.instance.id.clone();
         admin
-            .change_projection(name, None, |state| {
+            .change_any_projection(name, None, |state| {
                 if let Some(checking) = state.checking.take_if(|checking| checking.by == own) {
                     state.dropping.push(checking.suffix);
                 }
@@ -162,7 +170,7 @@ impl<'a> Check<'a> {
         while started.elapsed() < LET_GO_WITHIN {
             // First of all the app has to see it.
             tokio::time::sleep(LOOK * 12).await;
-            let (_, state) = admin.projection(name).await?;
+            let (_, state) = admin.any_projection(name).await?;
             copy = state.dropping.iter().find(|suffix| suffix.contains('c')).cloned();
             let Some(copy) = &copy else { break };
             if !is_filled(admin.store().as_ref(), &filler(name, copy)?, &self.instance).await? {
@@ -199,12 +207,11 @@ impl<'a> Check<'a> {
     ) -> Result<Compared, AdminError> {
         let store = self.admin.store().clone();
         let (live_filler, with_filler) = (filler(self.name, live)?, filler(self.name, with)?);
-        let at = position(store.as_ref(), &live_filler).await?.unwrap_or_default();
+        let at = self.live_position(&live_filler).await?;
         self.bind(with, at).await?;
         self.reach(&with_filler, at, progress).await?;
         for _ in 0..TRIES {
-            let moment = store.moment().await?;
-            let at = stood_at(moment.as_ref(), &live_filler).await?;
+            let Some((moment, at)) = self.moment(&live_filler).await? else { continue };
             let ahead = position(store.as_ref(), &with_filler).await?.unwrap_or_default();
             if ahead > at {
                 // It was asked to stop, and the live tables catch up with it.
@@ -221,6 +228,44 @@ impl<'a> Check<'a> {
             }
         }
         Err(AdminError::Changed(format!("projection {}", self.name)))
+    }
+
+    /// About how far the live tables are.
+    async fn live_position(&self, live: &ConsumerName) -> Result<Position, AdminError> {
+        let store = self.admin.store().as_ref();
+        match self.is_inline {
+            true => Ok(store.head().await?),
+            false => Ok(position(store, live).await?.unwrap_or_default()),
+        }
+    }
+
+    /// The store as it stands, and how far the live tables are in it; nothing where no position says it.
+    async fn moment(
+        &mut self,
+        live: &ConsumerName,
+    ) -> Result<Option<(Box<dyn Moment>, Position)>, AdminError> {
+        let store = self.admin.store().clone();
+        if !self.is_inline {
+            let moment = store.moment().await?;
+            let at = stood_at(moment.as_ref(), live).await?;
+            return Ok(Some((moment, at)));
+        }
+        // Inline tables have all that is committed. Behind what is final that may have holes, which somebody fills later:
+        // then they stand at no position.
+        let known = store.head().await?;
+        let moment = store.moment().await?;
+        let there = ids(&Log::Then(moment.as_ref()), known, Position::END).await?;
+        let at = there.last().map_or(known, |(position, _)| *position);
+        let began = Instant::now();
+        while store.head().await? < at {
+            if began.elapsed() > FINAL_WITHIN {
+                return Ok(None);
+            }
+            self.touch().await?;
+            tokio::time::sleep(LOOK).await;
+        }
+        let now = ids(&Log::Now(store.as_ref()), known, at).await?;
+        Ok((there == now).then_some((moment, at)))
     }
 
     /// Waits until a filler stands at a position or beyond.
@@ -242,10 +287,15 @@ impl<'a> Check<'a> {
             if is_filled(store.as_ref(), filler, &self.instance).await? {
                 filled = Instant::now();
             } else if filled.elapsed() > BEGIN_WITHIN {
-                return Err(AdminError::Refused(format!(
-                    "no app that runs fills the tables of {}: start the app that has this version of it, and ask again",
-                    self.name
-                )));
+                let name = self.name;
+                return Err(AdminError::Refused(match self.is_inline {
+                    true => format!(
+                        "no app that runs fills a copy of inline projection {name}: start one that declares this version of it with `App::inline`, and ask again"
+                    ),
+                    false => format!(
+                        "no app that runs fills the tables of {name}: start the app that has this version of it, and ask again"
+                    ),
+                }));
             }
             self.touch().await?;
             tokio::time::sleep(LOOK).await;
@@ -261,7 +311,7 @@ impl<'a> Check<'a> {
         most: usize,
     ) -> Result<Compared, AdminError> {
         let store = self.admin.store().clone();
-        let (_, state) = self.admin.projection(self.name).await?;
+        let (_, state) = self.admin.any_projection(self.name).await?;
         let Some(expected) = state.made.get(with) else {
             return Err(AdminError::Refused(format!(
                 "what the tables {with} of {} are made of is not known: start the app with this release, and ask again",
@@ -292,15 +342,39 @@ impl<'a> Check<'a> {
     }
 }
 
+/// The log, as it stood or as it stands.
+enum Log<'a> {
+    Then(&'a dyn Moment),
+    Now(&'a dyn Store),
+}
+
+/// The events between two positions, by their ids.
+async fn ids(
+    log: &Log<'_>,
+    after: Position,
+    up_to: Position,
+) -> Result<Vec<(Position, EventId)>, StoreError> {
+    let mut query = Query { kind: None, up_to, ..Query::default() }.after(after);
+    let mut ids = Vec::new();
+    loop {
+        let page = match log {
+            Log::Then(moment) => moment.read(&query).await?,
+            Log::Now(store) => store.read(&query).await?,
+        };
+        ids.extend(page.events.iter().map(|event| (event.position, event.envelope.id)));
+        if !page.more {
+            return Ok(ids);
+        }
+        query.after = page.end;
+    }
+}
+
 fn named<'s>(shapes: &'s [TableShape], table: &str) -> Option<&'s TableShape> {
     shapes.iter().find(|shape| shape.table == table)
 }
 
 /// How far a filler has written; `None` when it has not begun.
-async fn position(
-    store: &dyn factum_core::Store,
-    filler: &ConsumerName,
-) -> Result<Option<Position>, AdminError> {
+async fn position(store: &dyn Store, filler: &ConsumerName) -> Result<Option<Position>, AdminError> {
     Ok(checkpoints(store, filler).await?.into_values().min())
 }
 

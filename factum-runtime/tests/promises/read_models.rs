@@ -188,7 +188,7 @@ async fn an_inline_projection_is_listed_says_what_to_do_and_its_old_tables_are_d
     assert_eq!(info.state.retired, ["v1"]);
     let inline = "projection steps is inline: its tables change with each append, and are filled anew from the log when an app starts that raised its VERSION";
     assert_eq!(admin.rebuild(&Steps::NAME, Then::CutOver).await.unwrap_err().to_string(), inline);
-    assert_eq!(admin.verify(&Steps::NAME, 1, &mut |_, _| {}).await.unwrap_err().to_string(), inline);
+    assert_eq!(admin.diff(&Steps::NAME, 1, &mut |_, _| {}).await.unwrap_err().to_string(), inline);
     assert_eq!(admin.drop_retired(&Steps::NAME).await.unwrap(), (vec!["v1".to_owned()], vec![]));
     assert!(plain.query("select count(*) as n from steps__v1", &[]).await.is_err());
     let info = admin.projections().await.unwrap().remove(0);

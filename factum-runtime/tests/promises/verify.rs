@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use factum_core::{ConsumerName, Failure, Projection, Store, Table, Tables, values};
-use factum_runtime::{Admin, App};
+use factum_core::{ConsumerName, Envelope, Expected, Failure, Projection, Store, Table, Tables, values};
+use factum_runtime::{Admin, App, InlineStore};
 
 use crate::kit::*;
 use crate::projection::Steps;
@@ -174,4 +174,73 @@ async fn without_an_app_that_fills_the_copy_nothing_is_compared() {
     assert_eq!((state.checking, state.dropping.len()), (None, 0));
     let unknown = admin.verify(&ConsumerName::constant("stepz"), 10, &mut |_, _| {}).await.unwrap_err();
     assert!(unknown.to_string().contains("projection \"stepz\" is not known"), "{unknown}");
+}
+
+/// Appends through whoever fills inline tables: a stream of its own for each.
+async fn line(store: &dyn Store, number: u32) {
+    let event = Envelope::of(&Stepped { thing: format!("{number}"), step: number }).unwrap();
+    let stream = event.stream().unwrap();
+    store.append(&stream, Expected::NoStream, &[event]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inline_projection_is_recomputed_in_a_copy_and_compared() {
+    let plain = fresh();
+    let store: Arc<dyn Store> = Arc::new(InlineStore::new(plain.clone()).projection(Lines).await.unwrap());
+    for number in 0..300 {
+        line(store.as_ref(), number).await;
+    }
+    let alone = Admin::new(store.clone()).verify(&Lines::NAME, 10, &mut |_, _| {}).await.unwrap_err();
+    assert_eq!(
+        alone.to_string(),
+        "no app that runs fills a copy of inline projection lines: start one that declares this version of it with `App::inline`, and ask again"
+    );
+    let running = App::new(store.clone()).inline(Lines).start().await.unwrap();
+    let admin = running.admin();
+    let same = admin.verify(&Lines::NAME, 10, &mut |_, _| {}).await.unwrap();
+    assert!(same.is_same(), "{same:?}");
+    assert_eq!((same.tables[0].rows, same.tables[0].expected, same.position.number()), (300, 300, 300));
+
+    // Writers go on, several at once, and never one that is not in both.
+    let stop = Arc::new(AtomicBool::new(false));
+    let writing: Vec<_> = (0..4u32)
+        .map(|writer| {
+            let (store, stop) = (store.clone(), stop.clone());
+            tokio::spawn(async move {
+                let mut number = 1_000 + writer * 100_000;
+                while !stop.load(Ordering::Relaxed) {
+                    line(store.as_ref(), number).await;
+                    number += 1;
+                }
+            })
+        })
+        .collect();
+    for _ in 0..3 {
+        let found = admin.verify(&Lines::NAME, 10, &mut |_, _| {}).await.unwrap();
+        assert!(found.is_same(), "{found:?}");
+    }
+    stop.store(true, Ordering::Relaxed);
+    for writing in writing {
+        writing.await.unwrap();
+    }
+
+    execute(plain.as_ref(), "update line__v1 set price = 1 where thing = '7'").await;
+    execute(plain.as_ref(), "delete from line__v1 where thing = '8'").await;
+    // Somebody appends beside the projection.
+    line(plain.as_ref(), 900).await;
+    let found = admin.verify(&Lines::NAME, 10, &mut |_, _| {}).await.unwrap();
+    let things = found.tables[0].first.iter().map(|row| format!("{:?}", row.key[0].1)).collect::<Vec<_>>();
+    assert_eq!(found.tables[0].differ, 3, "{things:?}");
+    for (thing, is_live) in [("7", true), ("8", false), ("900", false)] {
+        let row = found.tables[0]
+            .first
+            .iter()
+            .find(|row| format!("{:?}", row.key[0].1).contains(&format!("\"{thing}\"")));
+        let row = row.unwrap_or_else(|| panic!("{thing} of {things:?}"));
+        assert_eq!((row.live.is_some(), row.expected.is_some()), (is_live, true), "{thing}");
+    }
+    assert!(!is_there(store.as_ref(), "line__v1c1").await, "the copy is dropped");
+    let info = admin.projections().await.unwrap().remove(0);
+    assert_eq!((info.is_inline, info.state.live.as_deref(), info.state.checking), (true, Some("v1"), None));
+    running.stop().await;
 }

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use factum_core::{Lock, Moment, Record, RecordKind, RecordQuery, Rows, StoreError, Value};
+use factum_core::{
+    Lock, Moment, Page, Position, Query, Record, RecordKind, RecordQuery, Rows, StoreError, Value,
+};
 use tokio::sync::Mutex;
 
 use super::error::{Doing as _, closed};
@@ -56,6 +58,16 @@ impl Moment for PostgresMoment {
             record::find(&mut lease.connection, &core.statements, kind, &query).await
         };
         self.handle.run(found).await
+    }
+
+    async fn read(&self, query: &Query) -> Result<Page, StoreError> {
+        let (core, lease, query) = (Arc::clone(&self.handle.core), Arc::clone(&self.lease), query.clone());
+        let read = async move {
+            let mut lease = lease.lock().await;
+            let lease = lease.as_mut().ok_or_else(closed)?;
+            core.reading.page(&mut lease.connection, &core.statements, &query, Position::END).await
+        };
+        self.handle.run(read).await
     }
 }
 

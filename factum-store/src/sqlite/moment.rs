@@ -8,12 +8,14 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use factum_core::{Moment, Record, RecordKind, RecordQuery, Rows, StoreError, StoreErrorKind, Value};
+use factum_core::{
+    Moment, Page, Query, Record, RecordKind, RecordQuery, Rows, StoreError, StoreErrorKind, Value,
+};
 use tokio::sync::oneshot;
 
 use super::handle::Handle;
 use super::readers::{Job, Reader};
-use super::{QUERY_MAX, record, statement};
+use super::{QUERY_MAX, read, record, statement};
 
 /// How long a moment is kept that is asked nothing.
 const IDLE: Duration = Duration::from_secs(60);
@@ -69,5 +71,11 @@ impl Moment for SqliteMoment {
     async fn find(&self, kind: RecordKind, query: &RecordQuery) -> Result<Vec<Record>, StoreError> {
         let query = query.clone();
         self.ask(move |reader| record::find(&reader.connection, kind, &query)).await
+    }
+
+    async fn read(&self, query: &Query) -> Result<Page, StoreError> {
+        let query = query.clone();
+        self.ask(move |reader| read::page(&reader.connection, &mut reader.names, &mut reader.buffer, &query))
+            .await
     }
 }
