@@ -2,6 +2,7 @@
 //!
 //! Keys keep their order and their place. Aliases, tags and anchors never get this far.
 
+use factum_core::pointer;
 use serde_json::Value;
 
 use crate::finding::Span;
@@ -99,7 +100,7 @@ impl Node {
     pub fn nearest(&self, pointer: &str) -> &Node {
         let mut node = self;
         for step in pointer.split('/').skip(1) {
-            let step = step.replace("~1", "/").replace("~0", "~");
+            let step = pointer::unescaped(step);
             let next = match &node.content {
                 Content::Map(_) => node.get(&step),
                 Content::List(nodes) => step.parse::<usize>().ok().and_then(|index| nodes.get(index)),

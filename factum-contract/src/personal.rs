@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use factum_core::personal::SEALED_FIELD;
+use factum_core::pointer;
 
 use crate::json::{Cursor, Fault};
 use crate::schema::{Personal, Schema, Shape};
@@ -155,7 +156,7 @@ impl<'p> Walk<'p> {
             self.cursor.colon()?;
             let length = self.path.len();
             self.path.push('/');
-            self.path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+            self.path.push_str(&pointer::escaped(&name));
             each(self, &name)?;
             self.path.truncate(length);
             if !self.cursor.comma_or(b'}')? {

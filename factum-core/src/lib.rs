@@ -21,6 +21,7 @@ pub mod maintenance;
 pub mod moment;
 pub mod name;
 pub mod personal;
+pub mod pointer;
 pub mod projection;
 pub mod record;
 pub mod retry;

@@ -11,6 +11,8 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::pointer;
+
 /// The one field of the object that stands where a value was forgotten: `{"$forgotten":true}`.
 pub const FORGOTTEN_FIELD: &str = "$forgotten";
 
@@ -77,7 +79,7 @@ fn unmark(value: &mut serde_json::Value, path: &mut String, found: &mut Option<&
         Value::Object(fields) => {
             for (name, field) in fields {
                 path.push('/');
-                path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                path.push_str(&pointer::escaped(name));
                 unmark(field, path, found);
                 path.truncate(length);
             }

@@ -4,6 +4,8 @@
 //! so that reading the document back gives the same contracts. Bindings hold what their specifications know and
 //! nothing else. Payloads use the default schema format, in the part of JSON Schema that draft 7 and 2020-12 share.
 
+use factum_core::pointer;
+
 use crate::canonical;
 use crate::catalog::Catalog;
 use crate::flow::Flow;
@@ -217,6 +219,6 @@ fn owner(catalog: &Catalog, service: &str) -> Map {
 
 /// A reference to a place in the same document.
 fn reference(steps: &[&str]) -> Map {
-    let steps: Vec<String> = steps.iter().map(|step| step.replace('~', "~0").replace('/', "~1")).collect();
+    let steps: Vec<_> = steps.iter().map(|step| pointer::escaped(step)).collect();
     Map::of("$ref", format!("#/{}", steps.join("/")))
 }

@@ -2,6 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 
+use factum_core::pointer;
+
 use crate::finding::{Findings, Source, Span};
 use crate::node::yaml::Aliases;
 use crate::node::{Content, Entry, Node, json, yaml};
@@ -156,7 +158,7 @@ impl Document {
         }
         let mut node = &self.root;
         for step in pointer.split('/').skip(1) {
-            let name = step.replace("~1", "/").replace("~0", "~");
+            let name = pointer::unescaped(step);
             node = match &node.content {
                 Content::Map(_) => node.get(&name)?,
                 Content::List(nodes) => nodes.get(name.parse::<usize>().ok()?)?,
@@ -176,7 +178,7 @@ impl<'d> At<'d> {
     }
 
     fn child(&self, entry: &'d Entry) -> At<'d> {
-        let step = entry.key.replace('~', "~0").replace('/', "~1");
+        let step = pointer::escaped(&entry.key);
         At { node: &entry.value, path: format!("{}/{step}", self.path) }
     }
 
@@ -211,7 +213,7 @@ impl<'d> At<'d> {
     /// The last step of the path, as it is written in the document.
     pub(super) fn name(&self) -> String {
         let last = self.path.rsplit('/').next().unwrap_or_default();
-        last.replace("~1", "/").replace("~0", "~")
+        pointer::unescaped(last).into_owned()
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! A contract needs one. The best guess is taken and noted, and no order is promised with it.
 
+use factum_core::pointer::unescaped;
+
 use crate::check::is_identity;
 use crate::node::build::Map;
 use crate::node::{Content, Node};
@@ -39,7 +41,7 @@ pub(super) fn choose(doc: &Document, event: &At<'_>, payload: &mut Map) -> Optio
 fn correlated(doc: &Document, event: &At<'_>) -> Option<String> {
     let at = doc.follow(&event.get("correlationId")?).ok()?;
     let pointer = at.text("location")?.strip_prefix("$message.payload#/")?;
-    (!pointer.contains('/')).then(|| pointer.replace("~1", "/").replace("~0", "~"))
+    (!pointer.contains('/')).then(|| unescaped(pointer).into_owned())
 }
 
 fn rank(field: &Field, hinted: Option<&str>) -> u8 {

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use factum_core::pointer;
+
 use crate::generate::payload::is_stand_in;
 use crate::node::build::Map;
 use crate::node::{Content, Node};
@@ -429,6 +431,6 @@ fn is_null(at: &At<'_>) -> bool {
 /// The name of a shared schema, by its place: `#/components/schemas/Money` is `Money`.
 fn shared_name(path: &str) -> Option<String> {
     let mut steps = path.rsplit('/');
-    let name = steps.next()?.replace("~1", "/").replace("~0", "~");
+    let name = pointer::unescaped(steps.next()?).into_owned();
     matches!(steps.next(), Some("schemas" | "definitions" | "$defs")).then_some(name)
 }

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use factum_core::pointer;
 use serde_json::{Map, Value, json};
 
 use super::dialect::Dialect;
@@ -217,7 +218,7 @@ fn children(at: &str, value: &Value) -> Vec<(String, String)> {
 }
 
 fn below(at: &str, step: &str) -> String {
-    format!("{at}/{}", step.replace('~', "~0").replace('/', "~1"))
+    format!("{at}/{}", pointer::escaped(step))
 }
 
 #[cfg(test)]

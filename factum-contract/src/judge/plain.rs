@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 
+use factum_core::pointer;
 use serde_json::{Map, Value};
 
 use super::dialect::Formats;
@@ -132,7 +133,11 @@ impl Validator {
         match keyword {
             "properties" => fields.iter().try_for_each(|(name, value)| {
                 let Some(schema) = said.get(name) else { return Ok(()) };
-                self.check(schema, value, &at.deeper(&format!("/properties/{}", step(name)), Some(name))?)
+                self.check(
+                    schema,
+                    value,
+                    &at.deeper(&format!("/properties/{}", pointer::escaped(name)), Some(name))?,
+                )
             }),
             "additionalProperties" if said == &Value::Bool(false) => {
                 let unexpected: Vec<String> = fields
@@ -214,7 +219,7 @@ impl Place {
         at.schema_path.push_str(schema_path);
         if let Some(name) = name {
             at.path.push('/');
-            at.path.push_str(&step(name));
+            at.path.push_str(&pointer::escaped(name));
         }
         Ok(at)
     }
@@ -308,10 +313,6 @@ fn count(number: &Value, of: &str) -> String {
 
 fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
-}
-
-fn step(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 fn refuse(at: &Place, keyword: &str, rule: BreakRule, message: String) -> Checked {

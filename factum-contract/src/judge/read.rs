@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use factum_core::pointer;
 use serde_json::{Map, Value};
 
 use super::dialect::{Dialect, Formats};
@@ -414,7 +415,7 @@ fn below(at: &str, steps: &[&str]) -> String {
     let mut path = at.to_owned();
     for step in steps {
         path.push('/');
-        path.push_str(&step.replace('~', "~0").replace('/', "~1"));
+        path.push_str(&pointer::escaped(step));
     }
     path
 }

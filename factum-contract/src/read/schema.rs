@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use factum_core::pointer;
+
 use crate::finding::{Findings, Span};
 use crate::node::{Content, Entry, Node};
 use crate::schema::{
@@ -152,7 +154,7 @@ impl<'n> Reader<'n, '_, '_> {
         let role = keys.word::<Role>("role", self.findings);
         let unit = keys.text("unit", self.findings);
         keys.finish(self.findings);
-        let name = text.strip_prefix("#/$defs/").map(|name| name.replace("~1", "/").replace("~0", "~"));
+        let name = text.strip_prefix("#/$defs/").map(pointer::unescaped);
         let Some(name) = name else {
             let message = format!("expected a reference of the form #/$defs/Name, found {text:?}");
             let hint = "references stay inside one payload; nothing is fetched from elsewhere";
@@ -185,7 +187,7 @@ impl<'n> Reader<'n, '_, '_> {
         let schema = self.schema(&entry.value, false);
         self.inside.pop();
         let mut schema = schema?;
-        schema.title.get_or_insert(name);
+        schema.title.get_or_insert(name.into_owned());
         schema.description = description.or(schema.description);
         schema.role = role.unwrap_or(schema.role);
         schema.unit = unit.or(schema.unit);

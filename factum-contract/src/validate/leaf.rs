@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
+use factum_core::pointer;
+
 use super::compile::{Check, ChoiceCheck, ObjectCheck, Rule, TextCheck};
 use super::{Flaw, KEY_BYTES_MAX, format};
 use crate::schema::{IntegerShape, NumberShape};
@@ -165,8 +167,7 @@ pub(super) fn mismatch(rule: &Rule, found: &str) -> Box<Flaw> {
 /// The same flaw, seen from around it.
 #[cold]
 pub(super) fn within(step: &str, mut flaw: Box<Flaw>) -> Box<Flaw> {
-    let step = step.replace('~', "~0").replace('/', "~1");
-    flaw.path.insert_str(0, &format!("/{step}"));
+    flaw.path.insert_str(0, &format!("/{}", pointer::escaped(step)));
     flaw
 }
 

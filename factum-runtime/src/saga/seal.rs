@@ -7,7 +7,7 @@
 use factum_core::keys::{Bound, Keys, ToSeal};
 use factum_core::personal::{FORGOTTEN_FIELD, SEALED_FIELD};
 use factum_core::saga::Instance;
-use factum_core::{Draft, Envelope, EventId, EventName, Failure, Gate, Personal, Unopened};
+use factum_core::{Draft, Envelope, EventId, EventName, Failure, Gate, Personal, Unopened, pointer};
 use serde_json::{Value, json};
 
 use crate::state::SagaState;
@@ -118,7 +118,7 @@ fn open_value(
         Value::Object(fields) => {
             for (name, field) in fields {
                 path.push('/');
-                path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                path.push_str(&pointer::escaped(name));
                 open_value(field, path, keys, event, version)?;
                 path.truncate(length);
             }
