@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use factum_core::{
     Commit, Decider, EventSet as _, Record, RecordKind, RecordQuery, Store, StoreError, StreamId, Timestamp,
+    pointer,
 };
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::execute::{AsOf, LoadError, SNAPSHOT_BYTES_MAX, SnapshotVerdict, told, verified};
+use crate::execute::{AsOf, LoadError, SNAPSHOT_BYTES_MAX, SnapshotVerdict, StateAt, told, verified};
 use crate::instance::{Instance, as_store_error};
 use crate::state::{Answer, AskedState, Compared, Differs, Question, as_seen, read};
 
@@ -36,7 +37,7 @@ const VALUE_MAX: usize = 80;
 
 type Answered<'a, T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send + 'a>>;
 type Verify = for<'a> fn(&'a dyn Store, &'a StreamId) -> Answered<'a, (SnapshotVerdict, bool)>;
-type Tell = for<'a> fn(&'a dyn Store, &'a StreamId, AsOf) -> Answered<'a, Result<Answer, String>>;
+type Tell = for<'a> fn(&'a dyn Store, &'a StreamId, AsOf) -> Answered<'a, Result<StateAt<String>, String>>;
 
 /// A decider without its type.
 #[derive(Clone)]
@@ -74,7 +75,7 @@ async fn tell<D: Decider<State: Serialize>>(
     store: &dyn Store,
     stream: &StreamId,
     as_of: AsOf,
-) -> Result<Result<Answer, String>, LoadError> {
+) -> Result<Result<StateAt<String>, String>, LoadError> {
     let (at, is_personal) = told::<D>(store, stream, as_of).await?;
     if is_personal {
         return Ok(Err(format!(
@@ -88,7 +89,7 @@ async fn tell<D: Decider<State: Serialize>>(
         }
         Err(error) => return Ok(Err(format!("the state of {stream} has no JSON form: {error}"))),
     };
-    Ok(Ok(Answer::State { decider: String::new(), version: at.version, position: at.position, state }))
+    Ok(Ok(StateAt { state, version: at.version, position: at.position }))
 }
 
 /// Answers what waits; says whether there was anything.
@@ -206,8 +207,7 @@ impl Found {
             (Some(Value::Object(kept)), Some(Value::Object(folded))) => {
                 let names: BTreeSet<&String> = kept.keys().chain(folded.keys()).collect();
                 for name in names {
-                    let escaped = name.replace('~', "~0").replace('/', "~1");
-                    self.within(path, &escaped, kept.get(name), folded.get(name));
+                    self.within(path, &pointer::escaped(name), kept.get(name), folded.get(name));
                 }
             }
             (Some(Value::Array(kept)), Some(Value::Array(folded))) => {
@@ -264,10 +264,9 @@ async fn state(
         return refused(format!("several deciders follow {stream}: name one of {}", names.join(", ")));
     };
     match (known.tell)(store, &stream, as_of).await {
-        Ok(Ok(Answer::State { version, position, state, .. })) => {
+        Ok(Ok(StateAt { state, version, position })) => {
             Ok(Answer::State { decider: known.name.clone(), version, position, state })
         }
-        Ok(Ok(other)) => Ok(other),
         Ok(Err(why)) => refused(why),
         Err(LoadError::Store(error)) if error.is_transient() => Err(error),
         Err(error) => refused(error.to_string()),
