@@ -20,6 +20,9 @@ use crate::send::{SendError, SendOptions, Sent, send};
 use crate::stop::Stopper;
 use crate::watchdog::{Blocked, Watchdog};
 
+/// How long whoever waits for something that does not announce itself waits before the next look.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+
 /// A started app.
 pub struct Running {
     core: Arc<Core>,
@@ -99,11 +102,44 @@ impl Running {
     }
 
     /// Waits until a consumer, or a projection's live tables, have taken in everything up to `position`: what was
-    /// written is then seen by reads. Events that are parked are not waited for.
+    /// written is then seen by reads. Events that are parked are not waited for. A store that cannot be asked for a
+    /// while is asked again.
     ///
     /// # Errors
     /// When that does not happen in time.
     pub async fn wait_for(
+        &self,
+        consumer: &ConsumerName,
+        position: Position,
+        within: Duration,
+    ) -> Result<(), WaitError> {
+        let started = self.core.clock.elapsed();
+        loop {
+            let left = self.left(started, within);
+            match self.wait_here(consumer, position, left).await {
+                Ok(()) => return Ok(()),
+                Err(error) => self.bear(error, left).await?,
+            }
+        }
+    }
+
+    fn left(&self, started: Duration, within: Duration) -> Duration {
+        within.saturating_sub(self.core.clock.elapsed().saturating_sub(started))
+    }
+
+    /// Lets a moment pass when the store is in a trouble that passes, and there is time; else the error stands.
+    async fn bear(&self, error: WaitError, left: Duration) -> Result<(), WaitError> {
+        match error {
+            WaitError::Store(error) if error.is_transient() && !left.is_zero() => {
+                tracing::debug!(%error, "the store cannot be asked yet");
+                self.core.clock.sleep(ASK_AGAIN.min(left)).await;
+                Ok(())
+            }
+            error => Err(error),
+        }
+    }
+
+    async fn wait_here(
         &self,
         consumer: &ConsumerName,
         position: Position,
@@ -122,7 +158,7 @@ impl Running {
                 return Ok(());
             }
             tokio::select! {
-                () = self.core.clock.sleep(Duration::from_millis(20)) => {}
+                () = self.core.clock.sleep(ASK_AGAIN) => {}
                 () = &mut late => return Err(WaitError::Late { consumer: filler.to_string(), at, position }),
             }
         };
@@ -140,7 +176,7 @@ impl Running {
             tokio::select! {
                 () = &mut changed => {}
                 // Slots of another instance do not announce themselves.
-                () = self.core.clock.sleep(Duration::from_millis(20)) => {}
+                () = self.core.clock.sleep(ASK_AGAIN) => {}
                 () = &mut late => {
                     return Err(WaitError::Late { consumer: consumer.to_string(), at, position });
                 }
@@ -187,12 +223,23 @@ impl Running {
     pub async fn settled(&self, within: Duration) -> Result<(), WaitError> {
         let started = self.core.clock.elapsed();
         loop {
+            let left = self.left(started, within);
+            match self.settle(left).await {
+                Ok(()) => return Ok(()),
+                Err(error) => self.bear(error, left).await?,
+            }
+        }
+    }
+
+    async fn settle(&self, within: Duration) -> Result<(), WaitError> {
+        let started = self.core.clock.elapsed();
+        loop {
             let head = self.core.store.head().await?;
             let is_waited_for =
                 |shared: &&Arc<Shared>| !shared.is_inbox.load(Ordering::Relaxed) && !shared.consumer.is_copy;
             for shared in self.core.all().iter().filter(is_waited_for) {
-                let left = within.saturating_sub(self.core.clock.elapsed().saturating_sub(started));
-                self.wait_for(&shared.name().clone(), head, left).await?;
+                let left = self.left(started, within);
+                self.wait_here(&shared.name().clone(), head, left).await?;
             }
             if self.core.store.head().await? == head {
                 return Ok(());

@@ -52,6 +52,37 @@ async fn an_app_that_finds_no_connection_is_told_why_and_starts_when_there_is_on
     running.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_an_app_waits_through_a_server_that_lets_nobody_in() {
+    let server = PostgresServer::start().unwrap();
+    psql(&server.url(), "create role shop login");
+    psql(&server.url(), "grant create on database postgres to shop");
+    let url = server.fresh_url();
+    psql(&url, &format!("alter schema {} owner to shop", url.split_once("search_path%3D").unwrap().1));
+    let store = factum_store::open(&url.replace("postgres@", "shop@"), Arc::new(OpenGate)).unwrap().store;
+    let does = Does { seen: Seen::default(), answer: |_: &Stepped, _| yes() };
+    let running = start(&store, Consumer::new("walker").on::<Stepped>(does).retry(quick())).await;
+    for number in 0..3 {
+        step(store.as_ref(), "a", number).await;
+    }
+    psql(&server.url(), "alter role shop connection limit 0");
+    psql(&server.url(), "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'shop'");
+    let trouble = async {
+        let mut refused = 0;
+        while refused < 20 {
+            if let Err(error) = store.head().await {
+                assert!(error.is_transient(), "{error:?}");
+                refused += 1;
+            }
+        }
+        psql(&server.url(), "alter role shop connection limit -1");
+    };
+    let (settled, ()) = tokio::join!(running.settled(SOON), trouble);
+    settled.unwrap();
+    assert_eq!(effects_of(store.as_ref(), "a").await, [0, 1, 2]);
+    running.stop().await;
+}
+
 /// A small file system in memory; unmounted when dropped.
 struct Disk {
     folder: tempfile::TempDir,
