@@ -61,10 +61,18 @@ pub(crate) async fn under(url: &str, direct: &str, times: u32, trouble: impl Fn(
     let steps = loading.await.unwrap();
     for thing in 0..THINGS {
         let thing = format!("thing-{thing}");
-        until(&format!("all of {thing}"), async || {
-            effects_of(store.as_ref(), &thing).await.len() >= steps as usize
-        })
-        .await;
+        let all = async {
+            while effects_of(store.as_ref(), &thing).await.len() < steps as usize {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        // Probes of what looks like an outage are up to half a minute apart.
+        if tokio::time::timeout(SOON * 3, all).await.is_err() {
+            let done =
+                psql(direct, "select thing, count(*), max(step) from effect group by thing order by thing");
+            let health: Vec<_> = running.iter().map(|app| app.health()).collect();
+            panic!("{thing} never had all of its {steps} steps; {health:?}\n{done}");
+        }
         let effects = effects_of(store.as_ref(), &thing).await;
         assert_eq!(effects, (0..steps).collect::<Vec<_>>(), "{thing}: once each, in order");
     }
